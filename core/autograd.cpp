@@ -1,0 +1,78 @@
+#include "core/autograd.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION {
+namespace {
+
+thread_local Tape* current_tape = nullptr;
+thread_local std::string_view current_layer;
+
+const Tensor no_tensor;
+const std::string no_name;
+
+}  // namespace
+
+Var::Var(Tensor value, bool wants_grad)
+    : state_(std::allocate_shared<State>(PoolAllocator<State>{})) {
+  state_->value = std::move(value);
+  state_->wants_grad = wants_grad;
+}
+
+const Tensor& Var::value() const { return state_ ? state_->value : no_tensor; }
+
+Tensor& Var::value() {
+  check(state_ != nullptr, "[var] value of none cannot be changed");
+  return state_->value;
+}
+
+const Tensor& Var::grad() const { return state_ ? state_->grad : no_tensor; }
+
+Tensor& Var::grad() {
+  check(state_ != nullptr, "[var] gradient of none cannot be changed");
+  return state_->grad;
+}
+
+void Var::clear_grad() const {
+  if (state_) state_->grad = Tensor();
+}
+
+const std::string& Var::name() const { return state_ ? state_->name : no_name; }
+
+void Var::accumulate(Tensor contribution) const {
+  check(contribution.shape() == shape(), "[backward] gradient of the wrong shape: got ",
+        contribution.shape(), "; expected ", shape());
+  Tensor& grad = state_->grad;
+  if (!grad) {
+    grad = std::move(contribution);
+    return;
+  }
+  if (!grad.unique()) grad = grad.clone();  // `add` returns one dy for both of its inputs
+  add_in_place(grad, contribution);
+}
+
+Tape::Tape(Records records) : records_(records), outer_(current_tape) { current_tape = this; }
+
+Tape::~Tape() { current_tape = outer_; }
+
+Tape* Tape::current() { return current_tape; }
+
+void Tape::backward(const Var& loss) {
+  check(records_ == Records::gradients, "[backward] this tape records a graph, not gradients");
+  check(loss.value().size() == 1, "[backward] the loss is no scalar: got shape ", loss.shape(),
+        "; expected one element; try sum or mean");
+  check(loss.wants_grad(), "[backward] the loss depends on nothing that wants a gradient");
+  loss.accumulate(Tensor(loss.shape(), Real(1)));
+  for (; !nodes_.empty(); nodes_.pop_back()) {
+    Node& node = *nodes_.back();
+    if (!node.output().grad()) continue;  // does not lead to the loss
+    node.backward();
+    node.output().clear_grad();
+  }
+}
+
+LayerScope::LayerScope(std::string_view path) : outer_(current_layer) { current_layer = path; }
+
+LayerScope::~LayerScope() { current_layer = outer_; }
+
+std::string_view LayerScope::current() { return current_layer; }
+
+}  // namespace fraqat::inline FRAQAT_PRECISION

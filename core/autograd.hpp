@@ -1,0 +1,214 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/tensor.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION {
+
+/// A tensor in the history of a computation: shared {value, grad, wants_grad}.
+/// Copies are the same variable.  A default constructed Var is "none", which
+/// optional inputs (a missing bias) are passed as; its value is an empty tensor.
+class Var {
+ public:
+  Var() = default;
+  explicit Var(Tensor value, bool wants_grad = false);
+
+  explicit operator bool() const { return state_ != nullptr; }
+
+  const Tensor& value() const;
+  Tensor& value();
+  const Shape& shape() const { return value().shape(); }
+
+  /// dL/dvalue; empty until a backward pass has reached this variable.
+  const Tensor& grad() const;
+  Tensor& grad();
+  void clear_grad() const;
+
+  bool wants_grad() const { return state_ && state_->wants_grad; }
+  void set_wants_grad(bool wants) { state_->wants_grad = wants; }
+
+  /// Name of a parameter ("features.0.weight"); empty for everything else.
+  const std::string& name() const;
+  void set_name(std::string name) { state_->name = std::move(name); }
+
+  /// Identity, to follow the edges of a recorded graph.
+  const void* id() const { return state_.get(); }
+
+  /// Adds a contribution to the gradient: the first is moved in, later ones are
+  /// added in place only where nobody else holds the storage.
+  void accumulate(Tensor contribution) const;
+
+ private:
+  struct State {
+    Tensor value, grad;
+    bool wants_grad = false;
+    std::string name;
+  };
+  std::shared_ptr<State> state_;
+};
+
+/// Which inputs of an op need a gradient; the others may be left empty.
+template <std::size_t N>
+using Needs = std::array<bool, N>;
+
+/// The attributes of an op by name, in the order told: what drawing, tracing
+/// and lowering to integers read instead of the op's type.
+class Attributes {
+ public:
+  using Value = std::variant<Index, double, std::string, std::vector<Index>, Tensor>;
+
+  template <class T>
+  void operator()(std::string_view name, const T& value) {
+    if constexpr (std::is_integral_v<T>)
+      items_.emplace_back(name, static_cast<Index>(value));
+    else if constexpr (std::is_floating_point_v<T>)
+      items_.emplace_back(name, static_cast<double>(value));
+    else
+      items_.emplace_back(name, value);
+  }
+
+  /// The attribute `name` as T; an Error names what is missing.
+  template <class T>
+  const T& get(std::string_view name) const {
+    for (const auto& [key, value] : items_)
+      if (key == name)
+        if (const T* found = std::get_if<T>(&value)) return *found;
+    fail(Error::Kind::failed, "[attributes] no attribute \"", name, "\" of the type asked for");
+  }
+
+  const std::vector<std::pair<std::string, Value>>& items() const { return items_; }
+
+ private:
+  std::vector<std::pair<std::string, Value>> items_;
+};
+
+/// One recorded application of an op.
+class Node {
+ public:
+  virtual ~Node() = default;
+
+  virtual std::string_view op() const = 0;
+  virtual std::span<const Var> inputs() const = 0;
+  virtual Attributes attributes() const = 0;
+
+  /// Passes the output's gradient on to the inputs.
+  virtual void backward() = 0;
+
+  const Var& output() const { return output_; }
+
+  /// Path of the module that applied the op ("features.0"); empty outside.
+  std::string_view layer() const { return layer_; }
+
+  static void* operator new(std::size_t bytes) { return pool::acquire(bytes); }
+  static void operator delete(void* node, std::size_t bytes) { pool::release(node, bytes); }
+
+ protected:
+  Node(Var output, std::string_view layer) : output_(std::move(output)), layer_(layer) {}
+
+  Var output_;
+  std::string_view layer_;
+};
+
+/// Records ops while it is alive, in order of creation; walking it backwards is
+/// the topological order.  With no tape alive on this thread nothing is
+/// recorded: that is inference.  Tapes nest; the innermost records.
+class Tape {
+ public:
+  /// gradients: only what leads to a variable that wants a gradient.
+  /// graph: everything, to be read as the model's graph.
+  enum class Records { gradients, graph };
+
+  explicit Tape(Records records = Records::gradients);
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  static Tape* current();
+  Records records() const { return records_; }
+
+  /// Gradients of the scalar `loss` for every variable that wants one.  Each
+  /// node is destroyed after its backward, which returns its memory.
+  void backward(const Var& loss);
+
+  using Nodes = std::vector<std::unique_ptr<Node>, PoolAllocator<std::unique_ptr<Node>>>;
+  const Nodes& nodes() const { return nodes_; }
+  void record(std::unique_ptr<Node> node) { nodes_.push_back(std::move(node)); }
+
+ private:
+  Records records_;
+  Nodes nodes_;
+  Tape* outer_;
+};
+
+/// While alive, nodes recorded on this thread carry `path` as their layer.
+/// `path` must outlive the tape.
+class LayerScope {
+ public:
+  explicit LayerScope(std::string_view path);
+  ~LayerScope();
+  LayerScope(const LayerScope&) = delete;
+  LayerScope& operator=(const LayerScope&) = delete;
+
+  static std::string_view current();
+
+ private:
+  std::string_view outer_;
+};
+
+/// What an op is: a plain struct with a name, a forward and a backward, saved
+/// tensors as members.  `describe(Attributes&)` is optional.
+template <class Op, std::size_t N>
+class OpNode final : public Node {
+ public:
+  OpNode(Op op, std::array<Var, N> inputs, Var output)
+      : Node(std::move(output), LayerScope::current()),
+        op_(std::move(op)),
+        inputs_(std::move(inputs)) {}
+
+  std::string_view op() const override { return Op::name; }
+  std::span<const Var> inputs() const override { return inputs_; }
+
+  Attributes attributes() const override {
+    Attributes attributes;
+    if constexpr (requires { op_.describe(attributes); }) op_.describe(attributes);
+    return attributes;
+  }
+
+  void backward() override {
+    Needs<N> needs;
+    for (std::size_t i = 0; i < N; ++i) needs[i] = inputs_[i].wants_grad();
+    std::array<Tensor, N> gradients = op_.backward(std::as_const(output_).grad(), needs);
+    for (std::size_t i = 0; i < N; ++i)
+      if (needs[i] && gradients[i]) inputs_[i].accumulate(std::move(gradients[i]));
+  }
+
+ private:
+  Op op_;
+  std::array<Var, N> inputs_;
+};
+
+/// Runs op.forward on the inputs' values and, where a tape wants it, records it.
+/// `forward` takes one Tensor per input (empty for "none") and returns one;
+/// `backward(dy, Needs<N>)` returns one Tensor per input, empty where not needed.
+template <class Op, class... Inputs>
+Var apply(Op op, const Inputs&... inputs) {
+  constexpr std::size_t n = sizeof...(Inputs);
+  Tape* tape = Tape::current();
+  const bool wants = tape && (inputs.wants_grad() || ...);
+  Var output(op.forward(inputs.value()...), wants);
+  if (wants || (tape && tape->records() == Tape::Records::graph))
+    tape->record(
+        std::make_unique<OpNode<Op, n>>(std::move(op), std::array<Var, n>{inputs...}, output));
+  return output;
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <array>
+
+#include "core/autograd.hpp"
+#include "core/random.hpp"
+
+/// The table of contents: every differentiable operator, one line each.  The
+/// formula, its gradient and the code stand in core/ops/NAME.cpp, the proof in
+/// tests/ops/NAME_test.cpp.  Images are [N, H, W, C], weights [O, H, W, I].
+namespace fraqat::inline FRAQAT_PRECISION::op {
+
+// --- element by element -----------------------------------------------------
+
+/// a + b and a * b; equal shapes, or b has one element.
+Var add(const Var& a, const Var& b);
+Var mul(const Var& a, const Var& b);
+
+Var exp(const Var& x);
+Var relu(const Var& x);
+
+/// min(max(x, low), high).
+Var clip(const Var& x, Real low, Real high);
+
+/// Zero with probability p, else x / (1 - p); identity outside a TrainingStep.
+Var dropout(const Var& x, Real p);
+
+// --- shape --------------------------------------------------------------------
+
+/// The same numbers under another shape; one extent may be -1.
+Var reshape(const Var& x, std::array<Index, Shape::max_rank> dims, int rank);
+Var reshape(const Var& x, std::initializer_list<Index> dims);
+
+/// [N, ...] to [N, everything else].
+Var flatten(const Var& x);
+
+/// Zeros before and after the last dimension (the channels).
+Var pad_channels(const Var& x, Index before, Index after);
+
+// --- reductions ---------------------------------------------------------------
+
+/// Sum or mean of all elements, as a scalar.
+Var sum(const Var& x);
+Var mean(const Var& x);
+
+// --- products -----------------------------------------------------------------
+
+/// a[m, k] b[k, n].
+Var matmul(const Var& a, const Var& b);
+
+/// x[n, in] weight[out, in]^T + bias[out]; bias may be none.
+Var linear(const Var& x, const Var& weight, const Var& bias = {});
+
+struct Conv2dOptions {
+  Index stride = 1, padding = 0, dilation = 1, groups = 1;
+};
+
+/// x[N, H, W, C], weight[O, R, S, C / groups], bias[O] or none, giving
+/// [N, (H + 2 padding - dilation (R - 1) - 1) / stride + 1, ..., O].
+Var conv2d(const Var& x, const Var& weight, const Var& bias = {}, const Conv2dOptions& = {});
+
+// --- pooling ------------------------------------------------------------------
+
+struct Pool2dOptions {
+  Index kernel = 2, stride = 2, padding = 0;
+};
+
+/// Largest or average element of each window of x[N, H, W, C].  Padding never
+/// wins a maximum and counts as zeros in an average.
+Var max_pool2d(const Var& x, const Pool2dOptions& = {});
+Var avg_pool2d(const Var& x, const Pool2dOptions& = {});
+
+/// [N, H, W, C] to [N, C].
+Var global_avg_pool(const Var& x);
+
+// --- normalisation and losses -------------------------------------------------
+
+/// The running statistics of a batch_norm, per channel: shape [C].
+struct BatchNormState {
+  Tensor mean, variance;
+};
+
+struct BatchNormOptions {
+  Real epsilon = Real(1e-5);
+  Real momentum = Real(0.1);  // weight of the newest batch in the running statistics
+  bool batch_statistics = false;
+};
+
+/// gamma (x - mean) / sqrt(variance + epsilon) + beta over all but the last
+/// dimension; with batch_statistics mean and (biased) variance are the batch's
+/// and `state` is updated (unbiased variance), else they are the state's.
+Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
+               const BatchNormOptions& = {});
+
+/// Softmax over the last dimension.
+Var softmax(const Var& x);
+
+/// Mean over n of the cross-entropy between softmax(logits[n, :]) and the label
+/// labels[n] (a whole number in [0, classes)), mixed with `smoothing` of the
+/// uniform distribution.
+Var softmax_cross_entropy(const Var& logits, const Tensor& labels, Real smoothing = 0);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::op

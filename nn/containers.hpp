@@ -1,0 +1,62 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nn/module.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::nn {
+
+/// One module after the other.
+class Sequential final : public Module {
+ public:
+  /// Appends `module` under `name` (its position, if empty) and returns it.
+  template <class M>
+  M& add(std::unique_ptr<M> module, std::string name = {}) {
+    M& reference = *module;
+    if (name.empty()) name = std::to_string(children_.size());
+    children_.emplace_back(std::move(name), std::move(module));
+    return reference;
+  }
+
+  Var forward(const Var& x) override;
+  void visit(Visitor& visitor) override;
+  std::string_view kind() const override { return "Sequential"; }
+
+ private:
+  std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
+};
+
+/// The sum of two tensors, as a module, because it has a tensor to quantize.
+class Add final : public Module {
+ public:
+  Var operator()(const Var& a, const Var& b) {
+    LayerScope scope(path_);
+    return output_q(op::add(a, b));
+  }
+  Var forward(const Var& x) override { return (*this)(x, x); }
+  void visit(Visitor& visitor) override { visitor.slot("output_q", output_q); }
+  std::string_view kind() const override { return "Add"; }
+
+  Slot output_q;
+};
+
+/// relu(body(x) + shortcut(x)); no shortcut is the identity (He et al., 2016).
+class Residual final : public Module {
+ public:
+  Residual(std::unique_ptr<Module> body, std::unique_ptr<Module> shortcut)
+      : body_(std::move(body)), shortcut_(std::move(shortcut)) {}
+
+  Var forward(const Var& x) override;
+  void visit(Visitor& visitor) override;
+  std::string_view kind() const override { return "Residual"; }
+
+  Slot output_q;
+
+ private:
+  std::unique_ptr<Module> body_, shortcut_;
+  Add add_;
+};
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::nn
