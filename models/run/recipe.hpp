@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/real.hpp"
+
+namespace fraqat::run {
+
+/// One stretch of training.
+struct Training {
+  int epochs = 0;
+  std::string optimizer = "sgd";  // sgd | adam | adamw
+  double rate = 0.05;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weight_decay = 1e-4;
+  std::string schedule = "cosine";  // constant | step | cosine | one-cycle
+  double warmup = 0;                // share of the steps
+  double label_smoothing = 0;
+  double clip = 0;  // largest gradient norm; 0: no clipping
+};
+
+/// How the quantizers of weights or of activations look.
+struct Tensors {
+  std::string bits =
+      "stochastic";  // fixed | logits-argmax | logits-gumbel | logits-mixture | stochastic
+  double start = 3;  // width (fixed), or where the search starts
+  bool random_start = false;
+  int lowest = 2, highest = 8;
+  std::string range = "learned";  // minmax | mse | learned
+  bool per_channel = false;
+  bool affine = false;
+  double average_bits = 0;  // budget: average width; 0: none
+  double bytes = 0;         // budget (weights): data bytes of the packed model; 0: none
+};
+
+/// A reproducible experiment, complete: what the file does not say has these
+/// defaults, and a run writes all of it out again.  The TOML keys stand behind
+/// each field; a section's keys are its struct's field names.
+struct Recipe {
+  std::string name;        // name
+  std::uint64_t seed = 1;  // seed
+
+  std::string model = "lenet5-bn";        // model
+  std::string data = "fashion-mnist";     // data.name
+  int batch = 128;                        // data.batch
+  Index train_limit = 0, test_limit = 0;  // data.train_limit, data.test_limit; 0: all
+
+  Training float_training;                               // [float]
+  Tensors weight, activation;                            // [quant.weight], [quant.activation]
+  std::vector<std::pair<std::string, int>> weight_bits;  // [quant.weight_bits] layer = width
+  int calibration_batches = 16;                          // quant.calibration_batches
+
+  Training search;                            // [search]
+  double bit_rate = 0.02, range_rate = 1e-3;  // search.bit_rate, search.range_rate
+  double bit_warmup = 0.08;                   // search.bit_warmup: share of steps with fixed bits
+  std::string bit_optimizer = "adam";         // search.bit_optimizer: sgd | adam (without a budget)
+  double lambda = 0;                          // search.lambda: price of a bit (without a budget)
+  std::string cost = "linear";                // search.cost: linear | quadratic
+  double temperature_start = 1, temperature_end = 0.1;  // search.temperature_start, ..._end
+
+  std::string rounding = "budget";                   // round.mode: nearest | ceil | floor | budget
+  std::vector<int> allowed = {2, 3, 4, 5, 6, 7, 8};  // round.allowed
+
+  Training finetune;             // [finetune]
+  int reestimate_batches = 100;  // finetune.reestimate_batches
+
+  std::vector<int> uniform;        // baselines.uniform: widths trained alike for the table
+  std::vector<int> uniform_ends8;  // baselines.uniform_ends8: the same, first and last weight at 8
+};
+
+/// Reads `name_or_file` (a name is looked up among the recipes that come with
+/// fraqat), then applies `overrides` ("quant.weight.start=5").  Errors name the
+/// file, line and key; unknown keys, wrong types and values out of range are
+/// errors of kind input, those of an override of kind usage.
+Recipe load_recipe(const std::string& name_or_file, const std::vector<std::string>& overrides);
+
+/// The complete recipe as TOML, every default written out; load_recipe reads it back.
+std::string to_toml(const Recipe& recipe);
+
+}  // namespace fraqat::run

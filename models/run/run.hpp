@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/run/recipe.hpp"
+
+namespace fraqat::run {
+
+/// Is told how a run goes on: the command line draws progress with it, a
+/// program may ignore it.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+
+  /// A stretch of `steps` steps begins ("float", "uniform-4", "search", "finetune", "verify", ...).
+  virtual void phase(std::string_view /*name*/, Index /*steps*/) {}
+  virtual void step(Index /*done*/, double /*loss*/) {}
+
+  /// A line of metrics.jsonl, after each epoch.
+  virtual void metrics(const nlohmann::ordered_json& /*line*/) {}
+
+  /// Something a person should read.
+  virtual void note(std::string_view /*text*/) {}
+
+  /// True once the run should save and stop (a signal).
+  virtual bool stopping() { return false; }
+};
+
+struct Options {
+  std::filesystem::path out;           // run folder, made if missing
+  std::filesystem::path from;          // float checkpoint: skips the float phase; empty: train
+  std::filesystem::path data_dir;      // --data-dir; empty: the search path
+  std::vector<std::string> arguments;  // for run.json
+};
+
+/// The whole way of a recipe: float training, uniform baselines, calibration,
+/// search, rounding, fine-tuning, re-estimation, packing, verification.  Leaves
+/// the run folder of DESIGN.md section 7 and returns what run.json holds
+/// (see models/run/README.md for the keys).
+nlohmann::ordered_json run(const Recipe& recipe, const Options& options, Observer& observer);
+
+}  // namespace fraqat::run

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "core/ops.hpp"
+#include "quant/grid.hpp"
+
+/// The differentiable operators of quantization: quant/ops/NAME.cpp, like core's.
+namespace fraqat::inline FRAQAT_PRECISION::op {
+
+struct FakeQuantOptions {
+  quant::Coding coding = quant::Coding::natural;
+  quant::Widths widths;
+  int first = 0, last = 0;  // the candidates [first, last) whose gradient is asked for
+};
+
+/// y = sum_j p_j Q_j(x) with Q_j(x) = s_j (clamp(rne(x / s_j) + z_j, lo_j, hi_j) - z_j), one
+/// pass over x for all candidate widths j.
+///
+/// p[J]: weights of the candidates; a one-hot p gives exactly Q_j(x).
+/// scale[J, R]: s_j > 0, one for each of R rows of x's first dimension (R = 1: one for all).
+/// zero[J, R]: whole numbers z_j; no gradient.
+Var fake_quant(const Var& x, const Var& p, const Var& scale, const Tensor& zero,
+               const FakeQuantOptions& options);
+
+/// One-hot at `index`; its gradient passes straight through to p.
+Var harden(const Var& p, Index index);
+
+/// p[J] with 1 - f and f at the two candidates around bits (one element), f being
+/// the way from the lower to the upper; at a candidate the upper neighbour counts
+/// (at the last one the lower), so that the gradient never vanishes by itself.
+Var neighbour_weights(const Var& bits, const quant::Widths& widths);
+
+/// Sum over j of p_j widths_j: the fractional bit-width.
+Var expected_width(const Var& p, const quant::Widths& widths);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quant/range.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+
+enum class Role { input, weight, activation };
+
+/// BitPolicy x RangePolicy: fake quantization of one tensor, as the plug of one
+/// slot.
+class Quantizer final : public nn::Transform {
+ public:
+  enum class Mode { off, observe, on };
+
+  struct Info {
+    std::string name;  // "conv1.weight_q", the slot it fills
+    Role role = Role::activation;
+    Index elements = 0;  // weights: all of them; activations: per sample
+    Coding coding = Coding::natural;
+    Widths widths;
+    Index rows = 1;
+  };
+
+  Quantizer(Info info, std::unique_ptr<BitPolicy> bits, std::unique_ptr<RangePolicy> range);
+
+  Var operator()(const Var& x) override;
+  void visit(nn::Visitor& visitor) override;
+
+  const Info& info() const { return info_; }
+  BitPolicy& bits() { return *bits_; }
+  const BitPolicy& bits() const { return *bits_; }
+  RangePolicy& range() { return *range_; }
+
+  Mode mode() const { return mode_; }
+  void set_mode(Mode mode) { mode_ = mode; }
+
+  /// Replaces the bit policy by a fixed width, one of the candidates; ranges
+  /// stay.  learned_bits() keeps the fractional width it came from.
+  void freeze(int bits);
+  bool frozen() const { return frozen_; }
+
+  /// The width evaluation uses.
+  int hard_bits() const { return info_.widths[bits_->hard()]; }
+
+  /// The fractional width: the policy's, or what freeze() was told it was.
+  double learned_bits() const { return frozen_ ? learned_ : bits_->bits(); }
+  void set_learned_bits(double bits) { learned_ = bits; }
+
+ private:
+  Info info_;
+  std::unique_ptr<BitPolicy> bits_;
+  std::unique_ptr<RangePolicy> range_;
+  Mode mode_ = Mode::off;
+  bool frozen_ = false;
+  double learned_ = 0;
+};
+
+/// All quantizers that fill slots of `model`, in order of visit.
+std::vector<Quantizer*> quantizers(nn::Module& model);
+
+void set_mode(nn::Module& model, Quantizer::Mode mode);
+
+/// sum N_k b_k / sum N_k over the weights or over the activations (the input
+/// image is not counted), of the learned or of the hard widths.
+double average_bits(const std::vector<Quantizer*>& quantizers, Role role, bool hard);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant
