@@ -1,23 +1,76 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
 #include "core/parallel.hpp"
 #include "core/tensor.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION {
 
+/// Elements a task should have before a fork pays.
+inline constexpr Index elementwise_grain = 1 << 14;
+
+/// The same in rows of `width` elements, at least one.
+inline Index grain_rows(Index width) {
+  return std::max<Index>(1, elementwise_grain / std::max<Index>(1, width));
+}
+
 /// A new tensor with f(first[i], rest[i]...) at every i; equal shapes.  `f` is
 /// inlined and must be pure.
 template <class F, class... Rest>
 Tensor map(F f, const Tensor& first, const Rest&... rest) {
-  constexpr Index grain = 1 << 14;  // elements a task should have before a fork pays
   Tensor result(first.shape());
   const auto loop = [&](Real* __restrict__ out, const Real* a, auto*... more) {
-    parallel_chunks(result.size(), grain, [=](Index begin, Index end) {
+    parallel_chunks(result.size(), elementwise_grain, [=](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) out[i] = f(a[i], more[i]...);
     });
   };
   loop(result.data(), first.data(), rest.data()...);
   return result;
+}
+
+/// The sum of f(first[i], rest[i]...) over every i: eight running sums a chunk,
+/// so that they fit a vector, and the tree of parallel_sum over the chunks.
+template <class F, class... Rest>
+Real sum_of(F f, const Tensor& first, const Rest&... rest) {
+  constexpr Index lanes = 8;
+  const auto chunk = [f](Index begin, Index end, const Real* a, auto*... more) {
+    std::array<Real, lanes> sums{};
+    Index i = begin;
+    for (; i + lanes <= end; i += lanes)
+      for (Index l = 0; l < lanes; ++l)
+        sums[static_cast<std::size_t>(l)] += f(a[i + l], more[i + l]...);
+    for (std::size_t l = 0; i < end; ++i, ++l) sums[l] += f(a[i], more[i]...);
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) +
+           ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  };
+  return parallel_sum<Real>(first.size(), elementwise_grain, [&](Index begin, Index end) {
+    return chunk(begin, end, first.data(), rest.data()...);
+  });
+}
+
+/// Sums over the rows of a matrix: what accumulate(begin, end, sums) adds to the
+/// `width` zeros it is given for rows [begin, end), joined over at most 64
+/// chunks pairwise in index order.
+template <class Accumulate>
+std::vector<double, PoolAllocator<double>> sum_rows(Index rows, Index width,
+                                                    Accumulate accumulate) {
+  constexpr Index most = 64;
+  const Index step = std::max(grain_rows(width), (rows + most - 1) / most);
+  const Index chunks = std::max<Index>(1, (rows + step - 1) / step);
+  std::vector<double, PoolAllocator<double>> sums(static_cast<std::size_t>(chunks * width));
+  parallel_chunks(rows, step, [&](Index begin, Index end) {
+    accumulate(begin, end, sums.data() + begin / step * width);
+  });
+  for (Index apart = 1; apart < chunks; apart *= 2)
+    for (Index i = 0; i + apart < chunks; i += 2 * apart) {
+      double* to = sums.data() + i * width;
+      for (Index c = 0; c < width; ++c) to[c] += to[c + apart * width];
+    }
+  sums.resize(static_cast<std::size_t>(width));
+  return sums;
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION

@@ -31,12 +31,7 @@ struct Mul {
   }
 
   Tensor dot(const Tensor& x, const Tensor& y) const {
-    const Real *p = x.data(), *q = y.data();
-    return Tensor(b.shape(), parallel_sum<Real>(x.size(), 1 << 14, [=](Index begin, Index end) {
-                    Real sum = 0;
-                    for (Index i = begin; i < end; ++i) sum += p[i] * q[i];
-                    return sum;
-                  }));
+    return Tensor(b.shape(), sum_of([](Real u, Real v) { return u * v; }, x, y));
   }
 };
 

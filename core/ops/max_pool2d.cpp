@@ -1,0 +1,76 @@
+#include <algorithm>
+
+#include "core/windows.hpp"
+
+/// y[n, i, j, c] = largest x[n, h, w, c] of window (i, j); a NaN wins.
+///
+///   dL/dx[n, h, w, c] = sum of dL/dy[n, i, j, c] over the windows it wins
+///
+/// Of equal elements the first of the window, in row-major order, wins.  Nothing
+/// but x and y is saved: the first x that equals y is the winner.
+namespace fraqat::inline FRAQAT_PRECISION::op {
+namespace {
+
+void keep_larger(Real* __restrict__ y, const Real* __restrict__ x, Index channels) {
+  for (Index c = 0; c < channels; ++c) y[c] = (x[c] > y[c]) | (x[c] != x[c]) ? x[c] : y[c];
+}
+
+// Passes what is left of dy to x where x equals y.
+void give_to_winners(Real* __restrict__ dx, Real* __restrict__ left, const Real* __restrict__ x,
+                     const Real* __restrict__ y, Index channels) {
+  for (Index c = 0; c < channels; ++c) {
+    const Real given = x[c] == y[c] ? left[c] : Real(0);
+    dx[c] += given;
+    left[c] -= given;
+  }
+}
+
+struct MaxPool2d {
+  static constexpr std::string_view name = "max_pool2d";
+  Windows windows;
+  Tensor x = {}, y = {};
+
+  void describe(Attributes& a) const { windows.describe(a); }
+
+  Tensor forward(const Tensor& input) {
+    x = input;
+    y = Tensor(windows.output());
+    const Index channels = windows.channels();
+    const Real* in = x.data();
+    Real* out = y.data();
+    parallel_chunks(windows.rows(), windows.grain(), [&](Index begin, Index end) {
+      for (Index row = begin; row < end; ++row)
+        windows.visit(row, [=](Index to, Index from, bool first) {
+          if (first)
+            std::copy_n(in + from, channels, out + to);
+          else
+            keep_larger(out + to, in + from, channels);
+        });
+    });
+    return y;
+  }
+
+  std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
+    Tensor dx(windows.input());
+    Tensor left = dy.clone();
+    const Index channels = windows.channels(), rows = windows.output()[1];
+    const Index samples = windows.input()[0], each = dx.size() / std::max<Index>(1, samples);
+    parallel_chunks(samples, grain_rows(each), [&](Index begin, Index end) {
+      std::fill(dx.data() + begin * each, dx.data() + end * each, Real(0));
+      for (Index row = begin * rows; row < end * rows; ++row)
+        windows.visit(row, [&](Index from, Index to, bool) {
+          give_to_winners(dx.data() + to, left.data() + from, x.data() + to, y.data() + from,
+                          channels);
+        });
+    });
+    return {dx};
+  }
+};
+
+}  // namespace
+
+Var max_pool2d(const Var& x, const Pool2dOptions& options) {
+  return apply(MaxPool2d{Windows("max_pool2d", x.shape(), options)}, x);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::op

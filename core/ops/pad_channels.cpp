@@ -1,0 +1,62 @@
+#include <algorithm>
+
+#include "core/elementwise.hpp"
+#include "core/ops.hpp"
+
+/// y[..., c] = x[..., c - before], zero where there is no such channel.
+///
+///   dL/dx[..., c] = dL/dy[..., c + before]
+namespace fraqat::inline FRAQAT_PRECISION::op {
+namespace {
+
+struct PadChannels {
+  static constexpr std::string_view name = "pad_channels";
+  Index before, after;
+  Shape shape = {};
+
+  void describe(Attributes& a) const {
+    a("before", before);
+    a("after", after);
+  }
+
+  Tensor forward(const Tensor& x) {
+    shape = x.shape();
+    const Index channels = shape[-1], width = before + channels + after;
+    std::array<Index, Shape::max_rank> dims{};
+    std::copy(shape.dims().begin(), shape.dims().end(), dims.begin());
+    dims[static_cast<std::size_t>(shape.rank()) - 1] = width;
+    Tensor y{Shape(std::span(dims).first(static_cast<std::size_t>(shape.rank())))};
+    parallel_chunks(rows(), grain_rows(width), [&](Index begin, Index end) {
+      for (Index r = begin; r < end; ++r) {
+        Real* out = std::fill_n(y.data() + r * width, before, Real(0));
+        out = std::copy_n(x.data() + r * channels, channels, out);
+        std::fill_n(out, after, Real(0));
+      }
+    });
+    return y;
+  }
+
+  std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
+    const Index channels = shape[-1], width = before + channels + after;
+    Tensor dx(shape);
+    parallel_chunks(rows(), grain_rows(width), [&](Index begin, Index end) {
+      for (Index r = begin; r < end; ++r)
+        std::copy_n(dy.data() + r * width + before, channels, dx.data() + r * channels);
+    });
+    return {dx};
+  }
+
+ private:
+  Index rows() const { return shape.size() / std::max<Index>(1, shape[-1]); }
+};
+
+}  // namespace
+
+Var pad_channels(const Var& x, Index before, Index after) {
+  check(x.value().rank() > 0, "[pad_channels] no channels: got a scalar; expected [..., C]");
+  check(before >= 0 && after >= 0, "[pad_channels] negative padding: got ", before, " and ", after,
+        "; expected 0 or more");
+  return apply(PadChannels{before, after}, x);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::op

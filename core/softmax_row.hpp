@@ -1,0 +1,20 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/real.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION {
+
+/// p[i] = e^z[i] / sum over j of e^z[j], for one row; returns the logarithm of
+/// that sum.  The largest z is taken out first, so nothing overflows.
+inline Real softmax_row(const Real* z, Real* p, Index size) {
+  const Real top = *std::max_element(z, z + size);
+  Real sum = 0;
+  for (Index i = 0; i < size; ++i) sum += p[i] = std::exp(z[i] - top);
+  for (Index i = 0; i < size; ++i) p[i] /= sum;
+  return top + std::log(sum);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION

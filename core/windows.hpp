@@ -1,0 +1,65 @@
+#pragma once
+
+#include <algorithm>
+
+#include "core/elementwise.hpp"
+#include "core/ops.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION {
+
+/// Where the windows of a pooling over x[N, H, W, C] lie; every window holds at
+/// least one pixel.
+class Windows {
+ public:
+  /// Checks x and the options; `who` is the op in the text of an Error.
+  Windows(std::string_view who, const Shape& x, const op::Pool2dOptions& options)
+      : kernel_(options.kernel), stride_(options.stride), padding_(options.padding), x_(x) {
+    check(x.rank() == 4, "[", who, "] no image: got x ", x, "; expected x[N, H, W, C]");
+    check(kernel_ > 0 && stride_ > 0 && padding_ >= 0 && padding_ < kernel_, "[", who,
+          "] impossible window: got kernel ", kernel_, ", stride ", stride_, ", padding ", padding_,
+          "; expected kernel > 0, stride > 0 and 0 <= padding < kernel");
+    check(x[1] + 2 * padding_ >= kernel_ && x[2] + 2 * padding_ >= kernel_, "[", who,
+          "] window larger than the image: got kernel ", kernel_, ", padding ", padding_, ", x ", x,
+          "; expected kernel <= H + 2 padding and W + 2 padding");
+    y_ = {x[0], extent(x[1]), extent(x[2]), x[3]};
+  }
+
+  const Shape& input() const { return x_; }
+  const Shape& output() const { return y_; }
+  Index channels() const { return x_[3]; }
+
+  /// Rows of the output in all, and how many a task should have.
+  Index rows() const { return y_[0] * y_[1]; }
+  Index grain() const { return grain_rows(y_[2] * channels() * kernel_); }
+
+  /// For every pixel of output row `row` and every pixel of its window, in
+  /// order: body(offset in y, offset in x, first of this window), both offsets
+  /// at channel 0.
+  template <class Body>
+  void visit(Index row, Body body) const {
+    const Index n = row / y_[1], top = row % y_[1] * stride_ - padding_;
+    const Index h_begin = std::max<Index>(0, top), h_end = std::min(x_[1], top + kernel_);
+    for (Index j = 0; j < y_[2]; ++j) {
+      const Index left = j * stride_ - padding_;
+      const Index w_begin = std::max<Index>(0, left), w_end = std::min(x_[2], left + kernel_);
+      for (Index h = h_begin; h < h_end; ++h)
+        for (Index w = w_begin; w < w_end; ++w)
+          body((row * y_[2] + j) * channels(), ((n * x_[1] + h) * x_[2] + w) * channels(),
+               h == h_begin && w == w_begin);
+    }
+  }
+
+  void describe(Attributes& a) const {
+    a("kernel", kernel_);
+    a("stride", stride_);
+    a("padding", padding_);
+  }
+
+ private:
+  Index extent(Index size) const { return (size + 2 * padding_ - kernel_) / stride_ + 1; }
+
+  Index kernel_, stride_, padding_;
+  Shape x_, y_;
+};
+
+}  // namespace fraqat::inline FRAQAT_PRECISION
