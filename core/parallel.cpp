@@ -6,6 +6,7 @@
 #include "core/parallel.hpp"
 
 #include <atomic>
+#include <utility>
 
 extern "C" {
 void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned flags);
@@ -49,7 +50,9 @@ bool in_parallel() { return inside; }
 
 void detail::run_tasks(Index count, void (*task)(void*, Index), void* context) {
   if (inside || thread_count() == 1) {
+    const bool nested = std::exchange(inside, true);
     for (Index i = 0; i < count; ++i) task(context, i);
+    inside = nested;
     return;
   }
   Loop loop{count, task, context};

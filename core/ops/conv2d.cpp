@@ -1,0 +1,90 @@
+#include "core/convolution.hpp"
+#include "core/ops.hpp"
+
+/// y[n, p, q, o] = bias[o] + sum over r, s, i of
+///     x[n, p stride - padding + r dilation, q stride - padding + s dilation, i] weight[o, r, s, i]
+///
+/// where x is zero outside the image and i runs over the channels of o's group.
+///
+///   dL/dx      the same sum read backwards: every dy sent to the pixels it came from
+///   dL/dweight sum over n, p, q of dy[n, p, q, o] x[n, ..., i]
+///   dL/dbias   sum over n, p, q of dy[n, p, q, o]
+namespace fraqat::inline FRAQAT_PRECISION::op {
+namespace {
+
+struct Conv2d {
+  static constexpr std::string_view name = "conv2d";
+  ConvolutionShape c;
+  Tensor x = {}, weight = {};
+
+  void describe(Attributes& a) const {
+    a("stride", c.stride);
+    a("padding", c.padding);
+    a("dilation", c.dilation);
+    a("groups", c.groups);
+  }
+
+  Tensor forward(const Tensor& input, const Tensor& kernel, const Tensor& bias) {
+    x = input;
+    weight = kernel;
+    Tensor y({c.N, c.P, c.Q, c.O});
+    im2col::forward(c, x.data(), weight.data(), bias.data(), y.data());
+    return y;
+  }
+
+  std::array<Tensor, 3> backward(const Tensor& dy, Needs<3> needs) const {
+    std::array<Tensor, 3> gradients;
+    if (needs[0]) {
+      gradients[0] = Tensor(x.shape());
+      im2col::backward_data(c, dy.data(), weight.data(), gradients[0].data());
+    }
+    if (needs[1] || needs[2]) {
+      gradients[1] = Tensor(weight.shape());
+      gradients[2] = Tensor({c.O});
+      im2col::backward_weights(c, x.data(), dy.data(), gradients[1].data(), gradients[2].data());
+    }
+    return gradients;
+  }
+};
+
+void check_options(const Conv2dOptions& o) {
+  check(o.stride >= 1 && o.padding >= 0 && o.dilation >= 1 && o.groups >= 1,
+        "[conv2d] impossible options: got stride ", o.stride, ", padding ", o.padding,
+        ", dilation ", o.dilation, ", groups ", o.groups,
+        "; expected stride, dilation and groups of 1 or more and padding of 0 or more");
+}
+
+void check_shapes(const Shape& x, const Shape& weight, const Var& bias, Index groups) {
+  check(x.rank() == 4 && weight.rank() == 4, "[conv2d] wrong rank: got x ", x, " and weight ",
+        weight, "; expected x[N, H, W, C] and weight[O, R, S, C / groups]");
+  check(weight.size() > 0, "[conv2d] no weights: got weight ", weight,
+        "; expected extents of 1 or more");
+  check(weight[3] * groups == x[3] && weight[0] % groups == 0,
+        "[conv2d] channels do not fit: got x ", x, " and weight ", weight, " in ", groups,
+        " groups; expected x[N, H, W, C] and weight[O, R, S, C / groups], O a multiple of groups");
+  check(!bias || bias.shape() == Shape{weight[0]}, "[conv2d] wrong bias: got ", bias.shape(),
+        " for weight ", weight, "; expected [", weight[0], "]");
+}
+
+// Number of window positions along one axis; 0 or less where none fits.
+Index positions(Index size, Index window, const Conv2dOptions& o) {
+  const Index room = size + 2 * o.padding - o.dilation * (window - 1) - 1;
+  return room < 0 ? 0 : room / o.stride + 1;
+}
+
+}  // namespace
+
+Var conv2d(const Var& x, const Var& weight, const Var& bias, const Conv2dOptions& options) {
+  const Shape &in = x.shape(), &w = weight.shape();
+  check_options(options);
+  check_shapes(in, w, bias, options.groups);
+  const Index P = positions(in[1], w[1], options), Q = positions(in[2], w[2], options);
+  check(P > 0 && Q > 0, "[conv2d] the window does not fit: got x ", in, " and weight ", w,
+        " with padding ", options.padding, " and dilation ", options.dilation,
+        "; expected a padded image as large as the window");
+  return apply(Conv2d{{in[0], in[1], in[2], in[3], w[0], w[1], w[2], P, Q, options.stride,
+                       options.padding, options.dilation, options.groups}},
+               x, weight, bias);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -1,0 +1,220 @@
+#include <array>
+
+#include "core/convolution.hpp"
+#include "core/parallel.hpp"
+#include "tests/support/op_test.hpp"
+
+using namespace fraqat;
+
+namespace {
+
+struct Case {
+  Index N, H, W, C, O, R, S;
+  op::Conv2dOptions options = {};
+  bool bias = true;
+
+  std::vector<Tensor> inputs(std::uint64_t seed = 1) const {
+    std::vector<Tensor> tensors = {test::normal({N, H, W, C}, seed),
+                                   test::normal({O, R, S, C / options.groups}, seed + 1)};
+    if (bias) tensors.push_back(test::normal({O}, seed + 2));
+    return tensors;
+  }
+
+  Var operator()(std::span<const Var> x) const {
+    return op::conv2d(x[0], x[1], bias ? x[2] : Var(), options);
+  }
+};
+
+// The oracle: y, dx, dweight and dbias by the definition, in double.
+struct Naive {
+  std::vector<double> y, dx, dweight, dbias;
+
+  Naive(const Case& c, const std::vector<Tensor>& in, const Tensor& dy) {
+    const Index P = dy.dim(1), Q = dy.dim(2), inputs = c.C / c.options.groups;
+    const auto at = [](std::vector<double>& v, Index i) -> double& {
+      return v[static_cast<std::size_t>(i)];
+    };
+    y.resize(static_cast<std::size_t>(dy.size()));
+    dx.resize(static_cast<std::size_t>(in[0].size()));
+    dweight.resize(static_cast<std::size_t>(in[1].size()));
+    dbias.resize(static_cast<std::size_t>(c.O));
+    for (Index n = 0; n < c.N; ++n)
+      for (Index p = 0; p < P; ++p)
+        for (Index q = 0; q < Q; ++q)
+          for (Index o = 0; o < c.O; ++o) {
+            const Index to = ((n * P + p) * Q + q) * c.O + o;
+            const Index first = o / (c.O / c.options.groups) * inputs;
+            at(dbias, o) += double(dy[to]);
+            if (c.bias) at(y, to) = double(in[2][o]);
+            for (Index r = 0; r < c.R; ++r)
+              for (Index s = 0; s < c.S; ++s)
+                for (Index i = 0; i < inputs; ++i) {
+                  const Index h = p * c.options.stride - c.options.padding + r * c.options.dilation;
+                  const Index w = q * c.options.stride - c.options.padding + s * c.options.dilation;
+                  if (h < 0 || h >= c.H || w < 0 || w >= c.W) continue;
+                  const Index from = ((n * c.H + h) * c.W + w) * c.C + first + i;
+                  const Index weight = ((o * c.R + r) * c.S + s) * inputs + i;
+                  at(y, to) += double(in[0][from]) * double(in[1][weight]);
+                  at(dx, from) += double(dy[to]) * double(in[1][weight]);
+                  at(dweight, weight) += double(dy[to]) * double(in[0][from]);
+                }
+          }
+  }
+};
+
+bool close(const Tensor& got, const std::vector<double>& expected) {
+  constexpr double epsilon = sizeof(Real) == 8 ? 1e-11 : 2e-4;
+  double scale = 1;
+  for (const double v : expected) scale = std::max(scale, std::abs(v));
+  bool same = got.size() == static_cast<Index>(expected.size());
+  for (Index i = 0; same && i < got.size(); ++i)
+    same = std::abs(double(got[i]) - expected[static_cast<std::size_t>(i)]) <= epsilon * scale;
+  return same;
+}
+
+void check_against_naive(const Case& c, std::uint64_t seed) {
+  const std::vector<Tensor> in = c.inputs(seed);
+  std::vector<Var> vars;
+  for (const Tensor& t : in) vars.emplace_back(t, true);
+  Tape tape;
+  const Var y = c(vars);
+  const Tensor dy = test::normal(y.shape(), seed + 3);
+  tape.backward(op::sum(op::mul(y, Var(dy))));
+  const Naive naive(c, in, dy);
+  INFO("x [", c.N, ", ", c.H, ", ", c.W, ", ", c.C, "], weight [", c.O, ", ", c.R, ", ", c.S,
+       "], stride ", c.options.stride, ", padding ", c.options.padding, ", dilation ",
+       c.options.dilation, ", groups ", c.options.groups);
+  CHECK(close(y.value(), naive.y));
+  CHECK(close(vars[0].grad(), naive.dx));
+  CHECK(close(vars[1].grad(), naive.dweight));
+  if (c.bias) CHECK(close(vars[2].grad(), naive.dbias));
+}
+
+// Numbers in [low, high], the same in every run.
+class Dice {
+ public:
+  Index operator()(Index low, Index high) {
+    const auto word = Philox(7, Stream::synthetic)({0, 0, 0, drawn_++})[0];
+    return low + static_cast<Index>(word % static_cast<std::uint32_t>(high - low + 1));
+  }
+
+ private:
+  std::uint32_t drawn_ = 0;
+};
+
+Case random_case(Dice& dice) {
+  Case c{};
+  c.options = {dice(1, 3), dice(0, 3), dice(1, 4) == 1 ? dice(2, 3) : 1,
+               dice(1, 3) == 1 ? dice(2, 4) : 1};
+  const Index factor = c.options.groups;
+  c.N = dice(1, 4) == 1 ? dice(8, 37) : dice(1, 4);
+  c.R = dice(1, 6);
+  c.S = dice(1, 3) == 1 ? dice(1, 6) : c.R;
+  c.C = factor * dice(1, 6);
+  c.O = factor * dice(1, 6);
+  const auto size = [&](Index window) {
+    return std::max(Index{1}, c.options.dilation * (window - 1) + 1 - 2 * c.options.padding) +
+           dice(0, 9);
+  };
+  c.H = size(c.R);
+  c.W = size(c.S);
+  c.bias = dice(0, 1) == 1;
+  return c;
+}
+
+const std::array<Case, 12> gradient_cases = {{
+    {2, 5, 5, 2, 3, 3, 3, {1, 1, 1, 1}},
+    {2, 7, 6, 2, 2, 3, 3, {2, 1, 1, 1}},
+    {1, 8, 7, 1, 2, 2, 2, {3, 0, 1, 1}},
+    {1, 7, 7, 2, 2, 3, 3, {1, 2, 2, 1}},
+    {2, 4, 4, 4, 6, 3, 3, {1, 1, 1, 2}},
+    {2, 4, 5, 3, 3, 3, 3, {1, 1, 1, 3}},
+    {1, 5, 5, 3, 6, 3, 3, {2, 1, 1, 3}},
+    {2, 3, 3, 3, 4, 1, 1, {1, 0, 1, 1}, false},
+    {1, 5, 4, 3, 2, 1, 1, {2, 0, 1, 1}},
+    {1, 1, 1, 1, 1, 1, 1},
+    {1, 6, 6, 1, 2, 5, 5, {1, 2, 1, 1}},
+    {3, 1, 7, 2, 1, 1, 3, {1, 1, 1, 1}, false},
+}};
+
+}  // namespace
+
+TEST_CASE("conv2d: gradient") {
+  for (const Case& c : gradient_cases) test::gradcheck(c, c.inputs());
+}
+
+TEST_CASE("conv2d: forward and gradients equal the definition on random shapes") {
+  Dice dice;
+  for (std::uint64_t i = 0; i < 300; ++i) check_against_naive(random_case(dice), 10 * i);
+}
+
+TEST_CASE("conv2d: forward and gradients equal the definition on large images") {
+  check_against_naive({2, 40, 41, 8, 5, 5, 5, {1, 2, 1, 1}}, 1);  // several tiles of rows
+  check_against_naive({40, 3, 3, 2, 2, 3, 3, {1, 1, 1, 1}}, 2);   // several samples a chunk
+  check_against_naive({2, 60, 60, 3, 7, 1, 1, {1, 0, 1, 1}}, 3);
+}
+
+TEST_CASE("conv2d: same bits for any number of threads") {
+  for (const Case& c :
+       {Case{37, 9, 8, 3, 6, 3, 3, {1, 1, 1, 1}}, Case{33, 14, 14, 6, 16, 5, 5, {1, 0, 1, 1}},
+        Case{5, 11, 12, 4, 8, 3, 3, {2, 1, 1, 2}}})
+    test::same_bits_for_any_threads(c, c.inputs());
+}
+
+TEST_CASE("conv2d: only the gradients that are wanted") {
+  const Case c{2, 5, 5, 2, 3, 3, 3};
+  const std::vector<Tensor> in = c.inputs();
+  const Var x(in[0]), weight(in[1], true), bias(in[2]);
+  Tape tape;
+  tape.backward(op::sum(op::conv2d(x, weight, bias)));
+  CHECK(!x.grad());
+  CHECK(weight.grad());
+  CHECK(!bias.grad());
+}
+
+TEST_CASE("conv2d: an empty batch stays empty") {
+  const Var y = op::conv2d(Var(Tensor({0, 4, 4, 1})), Var(Tensor({2, 3, 3, 1}, Real(1))));
+  CHECK(y.shape() == Shape{0, 2, 2, 2});
+}
+
+TEST_CASE("conv2d: attributes are described") {
+  Tape tape(Tape::Records::graph);
+  op::conv2d(Var(Tensor({1, 9, 9, 4}, Real(0))), Var(Tensor({2, 3, 3, 2}, Real(0))), {},
+             {2, 3, 4, 2});
+  const Attributes a = tape.nodes().at(0)->attributes();
+  CHECK(a.get<Index>("stride") == 2);
+  CHECK(a.get<Index>("padding") == 3);
+  CHECK(a.get<Index>("dilation") == 4);
+  CHECK(a.get<Index>("groups") == 2);
+}
+
+TEST_CASE("conv2d: what does not fit is refused") {
+  const auto conv = [](const Shape& x, const Shape& weight, const op::Conv2dOptions& options = {},
+                       const Var& bias = {}) {
+    op::conv2d(Var(Tensor(x, Real(0))), Var(Tensor(weight, Real(0))), bias, options);
+  };
+  CHECK_THROWS_WITH_AS(conv({4, 4, 1}, {2, 3, 3, 1}),
+                       "[conv2d] wrong rank: got x [4, 4, 1] and weight [2, 3, 3, 1]; expected "
+                       "x[N, H, W, C] and weight[O, R, S, C / groups]",
+                       Error);
+  CHECK_THROWS_WITH_AS(conv({1, 4, 4, 3}, {2, 3, 3, 2}),
+                       "[conv2d] channels do not fit: got x [1, 4, 4, 3] and weight [2, 3, 3, 2] "
+                       "in 1 groups; expected x[N, H, W, C] and weight[O, R, S, C / groups], O a "
+                       "multiple of groups",
+                       Error);
+  CHECK_THROWS_AS(conv({1, 4, 4, 4}, {3, 3, 3, 2}, {1, 0, 1, 2}), Error);
+  CHECK_THROWS_WITH_AS(conv({1, 4, 4, 1}, {0, 3, 3, 1}),
+                       "[conv2d] no weights: got weight [0, 3, 3, 1]; expected extents of 1 or "
+                       "more",
+                       Error);
+  CHECK_THROWS_WITH_AS(conv({1, 2, 4, 1}, {1, 3, 3, 1}),
+                       "[conv2d] the window does not fit: got x [1, 2, 4, 1] and weight "
+                       "[1, 3, 3, 1] with padding 0 and dilation 1; expected a padded image as "
+                       "large as the window",
+                       Error);
+  CHECK_THROWS_WITH_AS(conv({1, 4, 4, 1}, {2, 3, 3, 1}, {}, Var(Tensor({3}, Real(0)))),
+                       "[conv2d] wrong bias: got [3] for weight [2, 3, 3, 1]; expected [2]", Error);
+  for (const op::Conv2dOptions& bad :
+       {op::Conv2dOptions{0, 0, 1, 1}, {1, -1, 1, 1}, {1, 0, 0, 1}, {1, 0, 1, 0}})
+    CHECK_THROWS_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, bad), Error);
+}
