@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nn/module.hpp"
 #include "quant/ops.hpp"
@@ -35,8 +36,9 @@ class BitPolicy {
   /// The learned parameter ([J] logits or one b); none for fixed widths.
   virtual Var parameter() const { return {}; }
 
-  /// db / dparameter[i] at the present value.
-  virtual double slope(Index /*i*/) const { return 0; }
+  /// The width that the parameter `values` would give, and db / dvalues[i] there.
+  virtual double bits_of(std::span<const double> /*values*/) const { return bits(); }
+  virtual double slope(std::span<const double> /*values*/, std::size_t /*i*/) const { return 0; }
 
   /// Puts parameters back into their bounds after a step.
   virtual void project() {}
@@ -64,7 +66,8 @@ class LogitBits final : public BitPolicy {
   Var bits_on_tape() override;
   int hard() const override;
   Var parameter() const override { return logits_; }
-  double slope(Index i) const override;
+  double bits_of(std::span<const double> values) const override;
+  double slope(std::span<const double> values, std::size_t i) const override;
   void visit(nn::Visitor& visitor) override { visitor.parameter("logits", logits_); }
 
   double temperature = 1;  // of the Gumbel sample
@@ -73,6 +76,7 @@ class LogitBits final : public BitPolicy {
   Widths widths_;
   LogitsForward forward_;
   Var logits_;
+  std::vector<Var> one_hot_;
 };
 
 /// One real b; the forward pass takes floor(b) or ceil(b), ceil with probability
@@ -87,13 +91,15 @@ class StochasticBits final : public BitPolicy {
   Var bits_on_tape() override { return bits_; }
   int hard() const override;
   Var parameter() const override { return bits_; }
-  double slope(Index) const override { return 1; }
+  double bits_of(std::span<const double> values) const override;
+  double slope(std::span<const double>, std::size_t) const override { return 1; }
   void project() override;
   void visit(nn::Visitor& visitor) override { visitor.parameter("bits", bits_); }
 
  private:
   Widths widths_;
   Var bits_;  // [1]
+  std::vector<Var> one_hot_;
 };
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

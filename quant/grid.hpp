@@ -54,8 +54,8 @@ constexpr double round_even(double x) {
 template <class T>
 constexpr T centred_code(T x, T scale, T lo_less_zero, T hi_less_zero) {
   const T u = x / scale;
-  const T clamped = u > lo_less_zero ? (u < hi_less_zero ? u : hi_less_zero) : lo_less_zero;
-  return round_even(clamped);
+  const T above = u > lo_less_zero ? u : lo_less_zero;
+  return round_even(above < hi_less_zero ? above : hi_less_zero);
 }
 
 /// The code of x on `grid`: clamp(rne(fl(x / scale)) + zero, lo, hi).

@@ -23,6 +23,7 @@ class Quantizer final : public nn::Transform {
     Coding coding = Coding::natural;
     Widths widths;
     Index rows = 1;
+    Index channels = 0;  // weights: outputs of the layer
   };
 
   Quantizer(Info info, std::unique_ptr<BitPolicy> bits, std::unique_ptr<RangePolicy> range);
@@ -63,6 +64,9 @@ class Quantizer final : public nn::Transform {
 std::vector<Quantizer*> quantizers(nn::Module& model);
 
 void set_mode(nn::Module& model, Quantizer::Mode mode);
+
+/// Ends calibration: ranges are set from what was observed, quantizers go on.
+void calibrated(nn::Module& model);
 
 /// sum N_k b_k / sum N_k over the weights or over the activations (the input
 /// image is not counted), of the learned or of the hard widths.

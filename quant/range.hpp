@@ -40,10 +40,10 @@ struct RangeOptions {
   Index rows = 1;        // 1: per tensor
   bool affine = false;   // codes `natural` with a zero-point, for tensors of both signs
   bool running = false;  // minmax of activations: moving average (momentum 0.1) while training
+  bool fresh = false;    // minmax of weights: measured anew at every use
 };
 
-/// Smallest and largest number seen (of each row); weights are measured anew in
-/// every step, activations by a moving average.
+/// Smallest and largest number seen, of each row.
 std::unique_ptr<RangePolicy> minmax_range(const RangeOptions& options);
 
 /// The range of least mean squared error, by a grid search over fractions of

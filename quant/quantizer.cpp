@@ -1,0 +1,60 @@
+#include "quant/quantizer.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+
+Quantizer::Quantizer(Info info, std::unique_ptr<BitPolicy> bits, std::unique_ptr<RangePolicy> range)
+    : info_(std::move(info)), bits_(std::move(bits)), range_(std::move(range)) {}
+
+Var Quantizer::operator()(const Var& x) {
+  if (mode_ == Mode::off) return x;
+  if (mode_ == Mode::observe) {
+    range_->observe(x.value());
+    return x;
+  }
+  const Ranges ranges = range_->ranges(x.value());
+  const BitPolicy::Choice choice = bits_->choose();
+  return op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
+                        {info_.coding, info_.widths, choice.first, choice.last});
+}
+
+void Quantizer::visit(nn::Visitor& visitor) {
+  bits_->visit(visitor);
+  range_->visit(visitor);
+}
+
+void Quantizer::freeze(int bits) {
+  if (!frozen_) learned_ = bits_->bits();
+  bits_ = fixed_bits(info_.widths, bits);
+  frozen_ = true;
+}
+
+std::vector<Quantizer*> quantizers(nn::Module& model) {
+  std::vector<Quantizer*> found;
+  for (auto& [name, slot] : nn::slots(model))
+    if (auto* quantizer = dynamic_cast<Quantizer*>(slot->get())) found.push_back(quantizer);
+  return found;
+}
+
+void set_mode(nn::Module& model, Quantizer::Mode mode) {
+  for (Quantizer* quantizer : quantizers(model)) quantizer->set_mode(mode);
+}
+
+void calibrated(nn::Module& model) {
+  for (Quantizer* quantizer : quantizers(model)) {
+    quantizer->range().finish();
+    quantizer->set_mode(Quantizer::Mode::on);
+  }
+}
+
+double average_bits(const std::vector<Quantizer*>& quantizers, Role role, bool hard) {
+  double bits = 0, elements = 0;
+  for (const Quantizer* q : quantizers) {
+    if (q->info().role != role) continue;
+    const auto n = static_cast<double>(q->info().elements);
+    bits += n * (hard ? q->hard_bits() : q->learned_bits());
+    elements += n;
+  }
+  return elements > 0 ? bits / elements : 0;
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant
