@@ -21,6 +21,8 @@ struct Training {
   double warmup = 0;                // share of the steps
   double label_smoothing = 0;
   double clip = 0;  // largest gradient norm; 0: no clipping
+
+  bool operator==(const Training&) const = default;
 };
 
 /// How the quantizers of weights or of activations look.
@@ -35,6 +37,8 @@ struct Tensors {
   bool affine = false;
   double average_bits = 0;  // budget: average width; 0: none
   double bytes = 0;         // budget (weights): data bytes of the packed model; 0: none
+
+  bool operator==(const Tensors&) const = default;
 };
 
 /// A reproducible experiment, complete: what the file does not say has these
@@ -70,6 +74,8 @@ struct Recipe {
 
   std::vector<int> uniform;        // baselines.uniform: widths trained alike for the table
   std::vector<int> uniform_ends8;  // baselines.uniform_ends8: the same, first and last weight at 8
+
+  bool operator==(const Recipe&) const = default;
 };
 
 /// Reads `name_or_file` (a name is looked up among the recipes that come with

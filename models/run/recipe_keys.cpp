@@ -1,0 +1,206 @@
+#include "models/run/recipe_keys.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "models/models.hpp"
+#include "quant/grid.hpp"
+
+namespace fraqat::run {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double most_batches = 1e9;
+
+/// "a, b or c"
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
+  return text;
+}
+
+class Table {
+ public:
+  Key& add(std::string path, Field field) { return keys.emplace_back(Key{std::move(path), field}); }
+  void words(std::string path, std::string& field, std::vector<std::string> allowed) {
+    add(std::move(path), &field).words = std::move(allowed);
+  }
+  void range(std::string path, Field field, double least, double most) {
+    Key& key = add(std::move(path), field);
+    key.least = least;
+    key.most = most;
+  }
+  void above(std::string path, Field field, double least) {
+    Key& key = add(std::move(path), field);
+    key.least = least;
+    key.least_excluded = true;
+  }
+  void below(std::string path, Field field, double most) {
+    Key& key = add(std::move(path), field);
+    key.most = most;
+    key.most_excluded = true;
+  }
+  void training(const std::string& section, Training& t);
+  void tensors(const std::string& section, Tensors& t, bool weights);
+  void search(Recipe& recipe);
+
+  std::vector<Key> keys;
+};
+
+void Table::training(const std::string& section, Training& t) {
+  range(section + ".epochs", &t.epochs, 0, 100000);
+  words(section + ".optimizer", t.optimizer, {"sgd", "adam", "adamw"});
+  above(section + ".rate", &t.rate, 0);
+  below(section + ".momentum", &t.momentum, 1);
+  add(section + ".nesterov", &t.nesterov);
+  add(section + ".weight_decay", &t.weight_decay);
+  words(section + ".schedule", t.schedule, {"constant", "step", "cosine", "one-cycle"});
+  range(section + ".warmup", &t.warmup, 0, 1);
+  below(section + ".label_smoothing", &t.label_smoothing, 1);
+  add(section + ".clip", &t.clip);
+}
+
+void Table::tensors(const std::string& section, Tensors& t, bool weights) {
+  words(section + ".bits", t.bits,
+        {"fixed", "logits-argmax", "logits-gumbel", "logits-mixture", "stochastic"});
+  range(section + ".start", &t.start, quant::min_bits, quant::max_bits);
+  add(section + ".random_start", &t.random_start);
+  range(section + ".lowest", &t.lowest, quant::min_bits, quant::max_bits);
+  range(section + ".highest", &t.highest, quant::min_bits, quant::max_bits);
+  words(section + ".range", t.range, {"minmax", "mse", "learned"});
+  if (weights) add(section + ".per_channel", &t.per_channel);
+  if (!weights) add(section + ".affine", &t.affine);
+  range(section + ".average_bits", &t.average_bits, 0, quant::max_bits);
+  if (weights) add(section + ".bytes", &t.bytes);
+}
+
+void Table::search(Recipe& r) {
+  training("search", r.search);
+  above("search.bit_rate", &r.bit_rate, 0);
+  above("search.range_rate", &r.range_rate, 0);
+  range("search.bit_warmup", &r.bit_warmup, 0, 1);
+  words("search.bit_optimizer", r.bit_optimizer, {"sgd", "adam"});
+  add("search.lambda", &r.lambda);
+  words("search.cost", r.cost, {"linear", "quadratic"});
+  above("search.temperature_start", &r.temperature_start, 0);
+  above("search.temperature_end", &r.temperature_end, 0);
+}
+
+/// The first rule that the tensors of one side break.
+Conflict conflict_in(const std::string& section, const Tensors& t,
+                     const std::vector<int>& allowed) {
+  if (t.lowest > t.highest)
+    return {section + ".lowest", "got " + to_text(t.lowest) + " with highest = " +
+                                     to_text(t.highest) + "; expected lowest <= highest"};
+  if (t.bits == "fixed" && t.start != std::floor(t.start))
+    return {section + ".start",
+            "got " + to_text(t.start) + " with bits = \"fixed\"; expected a whole width"};
+  if (t.start < t.lowest || t.start > t.highest)
+    return {section + ".start", "got " + to_text(t.start) + "; expected a width from lowest = " +
+                                    to_text(t.lowest) + " to highest = " + to_text(t.highest)};
+  if (t.average_bits > 0 && (t.average_bits < t.lowest || t.average_bits > t.highest))
+    return {section + ".average_bits",
+            "got " + to_text(t.average_bits) +
+                "; expected 0 (no budget) or a width from lowest = " + to_text(t.lowest) +
+                " to highest = " + to_text(t.highest)};
+  if (t.average_bits > 0 && t.bytes > 0)
+    return {section + ".bytes", "got a budget of bytes beside average_bits = " +
+                                    to_text(t.average_bits) + "; expected one of the two to be 0"};
+  const auto usable = [&](int bits) { return bits >= t.lowest && bits <= t.highest; };
+  if (t.bits != "fixed" && std::none_of(allowed.begin(), allowed.end(), usable))
+    return {"round.allowed", "got no width from " + section + ".lowest = " + to_text(t.lowest) +
+                                 " to highest = " + to_text(t.highest) + "; expected at least one"};
+  return {};
+}
+
+Conflict conflict_in(const std::string& section, const Training& t) {
+  if (t.nesterov && t.optimizer == "sgd" && t.momentum == 0)
+    return {section + ".nesterov", "got true with momentum = 0; expected a momentum above 0"};
+  return {};
+}
+
+}  // namespace
+
+std::string to_text(double value) {
+  constexpr double surely_whole = 1e15;
+  if (std::abs(value) < surely_whole && value == std::floor(value))
+    return std::to_string(static_cast<Index>(value));
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return {digits.data(), end};
+}
+
+std::string Key::section() const {
+  const std::size_t dot = path.rfind('.');
+  return dot == std::string::npos ? "" : path.substr(0, dot);
+}
+
+std::string Key::name() const { return path.substr(path.rfind('.') + 1); }
+
+bool Key::in_range(double value) const {
+  return std::isfinite(value) && (least_excluded ? value > least : value >= least) &&
+         (most_excluded ? value < most : value <= most);
+}
+
+std::string Key::expected() const {
+  if (std::holds_alternative<bool*>(field)) return "true or false";
+  if (std::holds_alternative<std::string*>(field))
+    return words.empty() ? "a name of letters, digits, '.', '_' and '-'" : joined(words);
+  const std::string widths = "widths from " + to_text(least) + " to " + to_text(most);
+  if (std::holds_alternative<WidthsByLayer*>(field)) return "a table, layer = width; " + widths;
+  if (std::holds_alternative<std::vector<int>*>(field))
+    return (rising ? "a rising list of one or more " : "a list of different ") + widths;
+  std::string text = std::holds_alternative<double*>(field) ? "a number" : "a whole number";
+  if (most == infinity)
+    return text + (least_excluded ? " above " : " of at least ") + to_text(least);
+  return text + " from " + to_text(least) + " to " + (most_excluded ? "below " : "") +
+         to_text(most);
+}
+
+std::vector<Key> keys_of(Recipe& r) {
+  Table t;
+  t.add("name", &r.name);
+  t.add("seed", &r.seed);
+  t.words("model", r.model, models::names());
+  t.add("data.name", &r.data);
+  t.range("data.batch", &r.batch, 1, 65536);
+  t.range("data.train_limit", &r.train_limit, 0, most_batches);
+  t.range("data.test_limit", &r.test_limit, 0, most_batches);
+  t.training("float", r.float_training);
+  t.range("quant.calibration_batches", &r.calibration_batches, 1, most_batches);
+  t.tensors("quant.weight", r.weight, true);
+  t.tensors("quant.activation", r.activation, false);
+  t.range("quant.weight_bits", &r.weight_bits, quant::min_bits, quant::max_bits);
+  t.search(r);
+  t.words("round.mode", r.rounding, {"nearest", "ceil", "floor", "budget"});
+  t.range("round.allowed", &r.allowed, quant::min_bits, quant::max_bits);
+  t.keys.back().rising = true;
+  t.training("finetune", r.finetune);
+  t.range("finetune.reestimate_batches", &r.reestimate_batches, 0, most_batches);
+  t.range("baselines.uniform", &r.uniform, quant::min_bits, quant::max_bits);
+  t.range("baselines.uniform_ends8", &r.uniform_ends8, quant::min_bits, quant::max_bits);
+  return std::move(t.keys);
+}
+
+Conflict conflict_in(const Recipe& r) {
+  for (const Conflict& conflict :
+       {conflict_in("float", r.float_training), conflict_in("search", r.search),
+        conflict_in("finetune", r.finetune), conflict_in("quant.weight", r.weight, r.allowed),
+        conflict_in("quant.activation", r.activation, r.allowed)})
+    if (!conflict.key.empty()) return conflict;
+  if (r.temperature_end > r.temperature_start)
+    return {"search.temperature_end",
+            "got " + to_text(r.temperature_end) +
+                "; expected at most temperature_start = " + to_text(r.temperature_start)};
+  const bool weight_budget = r.weight.average_bits > 0 || r.weight.bytes > 0;
+  if (r.lambda > 0 && weight_budget && r.activation.average_bits > 0)
+    return {"search.lambda", "got " + to_text(r.lambda) +
+                                 " beside budgets for weights and activations, which find "
+                                 "the price of a bit themselves; expected 0, or a budget of 0"};
+  return {};
+}
+
+}  // namespace fraqat::run

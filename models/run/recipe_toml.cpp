@@ -1,0 +1,258 @@
+#include "models/run/recipe_toml.hpp"
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <cmath>
+
+#include "core/nearest.hpp"
+#include "core/text.hpp"
+#include "models/run/recipe_keys.hpp"
+
+namespace fraqat::run {
+namespace {
+
+constexpr std::string_view layer_widths = "quant.weight_bits";
+
+/// A value as an error text shows it.
+std::string shown(const toml::node& node) {
+  if (const auto* text = node.as_string()) return in_quotes(text->get(), 60);
+  if (const auto* number = node.as_integer()) return std::to_string(number->get());
+  if (const auto* number = node.as_floating_point()) {
+    const std::string digits = to_text(number->get());
+    return digits.find_first_of(".en") == std::string::npos ? digits + ".0" : digits;
+  }
+  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+  if (node.is_table()) return "a table";
+  if (const auto* array = node.as_array()) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < std::min<std::size_t>(array->size(), 8); ++i)
+      text += (i ? ", " : "") + (array->get(i)->is_array() ? "[...]" : shown(*array->get(i)));
+    return text + (array->size() > 8 ? ", ...]" : "]");
+  }
+  return "a date or time";
+}
+
+bool is_name(const std::string& text) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  return !text.empty() && text.size() <= 100 && text[0] != '.' && text[0] != '-' &&
+         std::all_of(text.begin(), text.end(), plain);
+}
+
+/// Puts `node` into the field of `key`; false if it is not what the key expects.
+bool assign(const Key& key, const toml::node& node);
+
+template <class Number>
+bool assign_number(const Key& key, const toml::node& node, Number& field) {
+  if constexpr (std::is_same_v<Number, double>) {
+    if (!node.is_number() || !key.in_range(*node.value<double>())) return false;
+    field = *node.value<double>();
+  } else {
+    const auto* whole = node.as_integer();
+    if (!whole || !key.in_range(static_cast<double>(whole->get())) ||
+        !std::in_range<Number>(whole->get()))
+      return false;
+    field = static_cast<Number>(whole->get());
+  }
+  return true;
+}
+
+bool assign_list(const Key& key, const toml::node& node, std::vector<int>& field) {
+  const auto* array = node.as_array();
+  if (!array || (key.rising && array->empty())) return false;
+  std::vector<int> list;
+  for (const toml::node& element : *array) {
+    int width = 0;
+    if (!assign_number(key, element, width)) return false;
+    if (key.rising && !list.empty() && width <= list.back()) return false;
+    if (std::find(list.begin(), list.end(), width) != list.end()) return false;
+    list.push_back(width);
+  }
+  field = std::move(list);
+  return true;
+}
+
+bool assign(const Key& key, const toml::node& node) {
+  if (auto* const* field = std::get_if<bool*>(&key.field)) {
+    if (!node.is_boolean()) return false;
+    **field = node.as_boolean()->get();
+    return true;
+  }
+  if (auto* const* field = std::get_if<std::string*>(&key.field)) {
+    if (!node.is_string()) return false;
+    const std::string& text = node.as_string()->get();
+    const auto& words = key.words;
+    if (words.empty() ? !is_name(text) : std::find(words.begin(), words.end(), text) == words.end())
+      return false;
+    **field = text;
+    return true;
+  }
+  if (auto* const* field = std::get_if<int*>(&key.field)) return assign_number(key, node, **field);
+  if (auto* const* field = std::get_if<Index*>(&key.field))
+    return assign_number(key, node, **field);
+  if (auto* const* field = std::get_if<std::uint64_t*>(&key.field))
+    return assign_number(key, node, **field);
+  if (auto* const* field = std::get_if<double*>(&key.field))
+    return assign_number(key, node, **field);
+  if (auto* const* field = std::get_if<std::vector<int>*>(&key.field))
+    return assign_list(key, node, **field);
+  return false;
+}
+
+/// Replaces the width of `layer`, or adds it.
+bool assign_layer(const Key& key, const std::string& layer, const toml::node& node) {
+  WidthsByLayer& widths = **std::get_if<WidthsByLayer*>(&key.field);
+  int width = 0;
+  if (!is_name(layer) || !assign_number(key, node, width)) return false;
+  for (auto& [name, bits] : widths)
+    if (name == layer) {
+      bits = width;
+      return true;
+    }
+  widths.emplace_back(layer, width);
+  return true;
+}
+
+/// Reads tables into a recipe.
+class Reader {
+ public:
+  Reader(Recipe& recipe, RecipePlace& place) : keys_(keys_of(recipe)), place_(place) {}
+
+  /// A table, `path` being its name, its entries in the order of the text.
+  void table(const toml::table& table, const std::string& path);
+
+  void value(const std::string& path, const toml::node& node);
+
+ private:
+  [[noreturn]] void unknown(const std::string& path) const;
+  bool is_section(const std::string& path) const;
+
+  std::vector<Key> keys_;
+  RecipePlace& place_;
+};
+
+bool Reader::is_section(const std::string& path) const {
+  return std::any_of(keys_.begin(), keys_.end(),
+                     [&](const Key& key) { return key.path.starts_with(path + "."); });
+}
+
+void Reader::table(const toml::table& table, const std::string& path) {
+  std::vector<std::pair<std::string, const toml::node*>> entries;
+  for (const auto& [key, node] : table) entries.emplace_back(std::string(key.str()), &node);
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    const auto &x = a.second->source().begin, &y = b.second->source().begin;
+    return std::pair(x.line, x.column) < std::pair(y.line, y.column);
+  });
+  for (const auto& [name, node] : entries) {
+    const std::string full = path.empty() ? name : path + "." + name;
+    place_.lines[full] = static_cast<int>(node->source().begin.line);
+    const bool below_layers =
+        full == layer_widths || full.starts_with(std::string(layer_widths) + ".");
+    if (node->is_table() && (is_section(full) || below_layers))
+      this->table(*node->as_table(), full);
+    else
+      value(full, *node);
+  }
+}
+
+void Reader::value(const std::string& path, const toml::node& node) {
+  const std::string layers = std::string(layer_widths) + ".";
+  for (const Key& key : keys_) {
+    const bool layer = path.starts_with(layers) && key.path == layer_widths;
+    if (key.path != path && !layer) continue;
+    if (layer ? assign_layer(key, path.substr(layers.size()), node) : assign(key, node)) return;
+    std::string text = "got " + shown(node) + "; expected " + key.expected();
+    const auto* word = node.as_string();
+    const std::string near = word ? nearest(word->get(), key.words) : "";
+    if (!near.empty()) text += "; try " + near;
+    place_.refuse(path, text);
+  }
+  if (is_section(path))
+    place_.refuse(path, "got " + shown(node) + "; expected a section with keys, [" + path + "]");
+  unknown(path);
+}
+
+void Reader::unknown(const std::string& path) const {
+  std::vector<std::string> paths, same_name;
+  const std::string name = path.substr(path.rfind('.') + 1);
+  for (const Key& key : keys_) {
+    paths.push_back(key.path);
+    if (!key.section().empty()) paths.push_back(key.section());
+    if (key.name() == name) same_name.push_back(key.path);
+  }
+  std::string near = nearest(path, paths);
+  if (near.empty() && !same_name.empty()) near = same_name.front();
+  place_.refuse(path, "unknown key; expected a key of a recipe" +
+                          (near.empty() ? std::string() : "; try " + near));
+}
+
+/// The parser recurses into tables: brackets it limits to 256 levels itself, but
+/// not dotted keys (a.a.a.a...), so lines and the dots on one have limits here.
+void check_lines(const std::string& text, const RecipePlace& place) {
+  constexpr std::size_t longest = 1024, most_dots = 32;
+  std::size_t line = 1, length = 0, dots = 0;
+  for (const char c : text) {
+    length = c == '\n' ? 0 : length + 1;
+    dots = c == '\n' ? 0 : dots + (c == '.');
+    if (length > longest || dots > most_dots)
+      fail(place.kind, "[recipe] ", place.origin, ":", line,
+           ": line too long or too deep: expected at most ", longest, " bytes and ", most_dots,
+           " dots");
+    line += c == '\n';
+  }
+}
+
+toml::table parse(const std::string& text, const RecipePlace& place) {
+  check_lines(text, place);
+  try {
+    return toml::parse(text, place.origin);
+  } catch (const toml::parse_error& error) {
+    fail(place.kind, "[recipe] ", place.origin, ":", error.source().begin.line,
+         ": not TOML: ", error.description());
+  }
+}
+
+bool is_text(const Recipe& recipe, const std::string& path) {
+  Recipe copy = recipe;
+  for (const Key& key : keys_of(copy))
+    if (key.path == path) return std::holds_alternative<std::string*>(key.field);
+  return false;
+}
+
+}  // namespace
+
+void RecipePlace::refuse(const std::string& key, const std::string& text) const {
+  const auto line = lines.find(key);
+  fail(kind, "[recipe] ", origin, line == lines.end() ? "" : ":" + std::to_string(line->second),
+       kind == Error::Kind::usage ? " " : ": ", key, ": ", text);
+}
+
+void read_toml(const std::string& text, Recipe& recipe, RecipePlace& place) {
+  const std::size_t valid = valid_utf8_length(text);
+  if (valid < text.size())
+    fail(place.kind, "[recipe] ", place.origin, ": not UTF-8 at offset ", valid,
+         "; expected TOML text");
+  Reader(recipe, place).table(parse(text, place), "");
+}
+
+void set_key(const std::string& key, const std::string& value, Recipe& recipe) {
+  RecipePlace place{"--set", Error::Kind::usage, {}};
+  toml::table table;
+  const bool quoted_text = value.starts_with('"') || value.starts_with('\'');
+  if (is_text(recipe, key) && !quoted_text) {
+    table.insert("value", value);
+  } else {
+    const bool bare_list = value.find(',') != std::string::npos && !value.starts_with('[');
+    try {
+      table = parse("value = " + (bare_list ? "[" + value + "]" : value), place);
+    } catch (const Error&) {
+      table.clear();
+    }
+    if (table.size() != 1) table = toml::table{{"value", value}};
+  }
+  Reader(recipe, place).value(key, *table.get("value"));
+}
+
+}  // namespace fraqat::run

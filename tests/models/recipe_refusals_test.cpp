@@ -1,0 +1,157 @@
+#include <doctest/doctest.h>
+
+#include "core/error.hpp"
+#include "models/run/recipe.hpp"
+#include "tests/models/recipe_file.hpp"
+
+using namespace fraqat;
+using namespace fraqat::run;
+
+namespace {
+
+/// The error that loading ends with, without the folder of the file.
+struct Refusal {
+  std::string text;
+  int code = 0;
+};
+
+Refusal refusal(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  const test::RecipeFile file(text);
+  try {
+    load_recipe(file.path(), overrides);
+  } catch (const Error& error) {
+    std::string message = error.what();
+    const std::size_t at = message.find(file.path());
+    if (at != std::string::npos) message.replace(at, file.path().size(), "FILE");
+    return {message, error.exit_code()};
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("recipe: a bad file is blamed by line and key") {
+  const auto says = [](const std::string& text, const std::string& expected) {
+    const Refusal r = refusal(text);
+    CHECK(r.text == "[recipe] " + expected);
+    CHECK(r.code == 3);
+  };
+  says("\n[flaot]\nrate = 1\n",
+       "FILE:2: flaot: unknown key; expected a key of a recipe; try float");
+  says("[float]\nrtae = 1\n",
+       "FILE:2: float.rtae: unknown key; expected a key of a recipe; try float.rate");
+  says("batch = 12\n", "FILE:1: batch: unknown key; expected a key of a recipe; try data.batch");
+  says("[float]\nrate = \"1\"\n", "FILE:2: float.rate: got \"1\"; expected a number above 0");
+  says("[float]\nepochs = 1.0\n",
+       "FILE:2: float.epochs: got 1.0; expected a whole number from 0 to 100000");
+  says("[float]\noptimizer = \"sdg\"\n",
+       "FILE:2: float.optimizer: got \"sdg\"; expected sgd, adam or adamw; try sgd");
+  says("float = 3\n", "FILE:1: float: got 3; expected a section with keys, [float]");
+  says("[[float]]\nrate = 1\n",
+       "FILE:1: float: got [a table]; expected a section with keys, [float]");
+  says("[quant.weight]\nlowest = 4\n",
+       "FILE: quant.weight.start: got 3; expected a width from lowest = 4 to highest = 8");
+  says("[quant.weight]\naverage_bits = 3\nbytes = 100\n",
+       "FILE:3: quant.weight.bytes: got a budget of bytes beside average_bits = 3; expected one of "
+       "the two to be 0");
+  says("[round]\nallowed = [2, 4, 4]\n",
+       "FILE:2: round.allowed: got [2, 4, 4]; expected a rising list of one or more widths from 2 "
+       "to 8");
+}
+
+TEST_CASE("recipe: values out of range, and numbers that are none, are refused") {
+  for (const char* text :
+       {"seed = -1",
+        "seed = 9223372036854775808",
+        "seed = 1e3",
+        "name = \"a/b\"",
+        "name = \"\"",
+        "name = \"-x\"",
+        "[data]\nbatch = 0",
+        "[data]\nbatch = 65537",
+        "[float]\nepochs = -1",
+        "[float]\nrate = 0",
+        "[float]\nrate = nan",
+        "[float]\nrate = inf",
+        "[float]\nrate = -inf",
+        "[float]\nmomentum = 1",
+        "[float]\nwarmup = 1.5",
+        "[float]\nclip = -1",
+        "[float]\nnesterov = 1",
+        "[float]\nnesterov = true\nmomentum = 0",
+        "[quant.weight]\nstart = 1.9",
+        "[quant.weight]\nstart = 8.1",
+        "[quant.weight]\nlowest = 1",
+        "[quant.weight]\nhighest = 9",
+        "[quant.weight]\nlowest = 5\nhighest = 4",
+        "[quant.weight]\nbits = \"fixed\"\nstart = 3.5",
+        "[quant.weight]\naverage_bits = 1",
+        "[quant.weight]\naverage_bits = 9",
+        "[quant.weight]\naffine = true",
+        "[quant.activation]\nbytes = 100",
+        "[quant.activation]\nper_channel = true",
+        "[quant]\nweight_bits = 3",
+        "[quant.weight_bits]\nconv1 = 9",
+        "[quant.weight_bits]\nconv1 = \"8\"",
+        "[quant.weight_bits]\n\"a b\" = 8",
+        "[round]\nallowed = []",
+        "[round]\nallowed = [3, 2]",
+        "[round]\nallowed = [2, \"3\"]",
+        "[round]\nallowed = [2, [3]]",
+        "[round]\nallowed = 2",
+        "[round]\nallowed = [2]\n[quant.weight]\nlowest = 3",
+        "[baselines]\nuniform = [8, 8]",
+        "[search]\ntemperature_end = 2",
+        "[search]\nlambda = 0.1\n[quant]\nweight.average_bits = 3\nactivation.average_bits = 3",
+        "seed = 1979-05-27",
+        "seed = 1\nseed = 2",
+        "seed = ",
+        "= 3",
+        "[float",
+        "\"\\uD800\" = 1",
+        "[float]\nrate = 1\n[float]\n"}) {
+    CAPTURE(text);
+    const Refusal r = refusal(text);
+    CHECK(r.code == 3);
+    CHECK(r.text.starts_with("[recipe] FILE"));
+    CHECK(r.text.find('\n') == std::string::npos);
+  }
+}
+
+TEST_CASE("recipe: files made to hurt a parser") {
+  std::string dots = "a";
+  for (int i = 0; i < 200000; ++i) dots += ".a";
+  const std::string brackets(300000, '[');
+  std::string nested = "x = ";
+  for (int i = 0; i < 5000; ++i) nested += "[\n";
+  for (const std::string& text :
+       {dots + " = 1", "[" + dots + "]", "x = " + brackets, nested, std::string("seed\xff = 1"),
+        std::string("# \xc0\xaf\n"), std::string("seed = 1\0", 9), std::string(2 << 20, '\n'),
+        "x = \"" + std::string(5000, 'x') + "\""}) {
+    const Refusal r = refusal(text);
+    CHECK(r.code == 3);
+    CHECK(r.text.size() < 600);
+  }
+  CHECK_THROWS_AS(load_recipe("/dev/zero.toml", {}), Error);
+  CHECK_THROWS_AS(load_recipe("/", {}), Error);
+}
+
+TEST_CASE("recipe: a bad --set is a mistake of usage") {
+  const auto says = [](const std::string& setting, const std::string& expected) {
+    const Refusal r = refusal("", {setting});
+    CHECK(r.text == "[recipe] --set " + expected);
+    CHECK(r.code == 2);
+  };
+  says("float.rat=1", "float.rat: unknown key; expected a key of a recipe; try float.rate");
+  says("float.rate=abc", "float.rate: got \"abc\"; expected a number above 0");
+  says("float.rate=1\nseed = 2", "float.rate: got \"1\\x0aseed = 2\"; expected a number above 0");
+  says("seed", "\"seed\": no key and value; expected key=value");
+  says("float=1", "float: got 1; expected a section with keys, [float]");
+  says("float={rate=1}", "float: got a table; expected a section with keys, [float]");
+  says("data.name=", "data.name: got \"\"; expected a name of letters, digits, '.', '_' and '-'");
+  says("model=lenet6",
+       "model: got \"lenet6\"; expected mlp, lenet5, lenet5-bn or tiny-resnet; try lenet5");
+  says("quant.weight.start=9", "quant.weight.start: got 9; expected a number from 2 to 8");
+  says("quant.weight.lowest=5",
+       "quant.weight.start: got 3; expected a width from lowest = 5 to highest = 8");
+}
