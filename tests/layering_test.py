@@ -129,6 +129,8 @@ def check_ops(root, folder, variable, failures):
         for needed in (f"{folder}/ops/{name}.cpp", f"tests/ops/{name}_test.cpp"):
             if not (root / needed).exists():
                 failures.append(f"op {name}: {needed} is missing")
+            elif "_test" in needed and "TEST_CASE" not in (root / needed).read_text():
+                failures.append(f"op {name}: {needed} tests nothing")
         if not re.search(rf"\bVar\s+{name}\s*\(", declared):
             failures.append(f"op {name}: not declared in {folder}/ops.hpp")
     for source in sorted((root / folder / "ops").glob("*.cpp")):
@@ -183,8 +185,8 @@ GOOD = {
     "data/idx.cpp": '#include "core/ops.hpp"\n',
     "models/models.hpp": '#include "quant/ops.hpp"\n#include "data/data.hpp"\n',
     "tools/main.cpp": '#include "models/models.hpp"\n',
-    "tests/ops/clip_test.cpp": '#include "tools/main.hpp"\n',
-    "tests/ops/fake_quant_test.cpp": "int f() {\n" + "  f();\n" * 38 + "}\n",
+    "tests/ops/clip_test.cpp": '#include "tools/main.hpp"\nTEST_CASE()\n',
+    "tests/ops/fake_quant_test.cpp": "TEST_CASE() {\n" + "  f();\n" * 38 + "}\n",
     **{f"{folder}/README.md": "\n" for folder in [*MAY_INCLUDE, "core/ops", "quant/ops"]},
 }
 
@@ -214,6 +216,7 @@ PLANTED = [
     ("core/ops/README.md", None, "core/ops: no README.md"),
     ("core/ops/clip.cpp", None, "core/ops/clip.cpp is missing"),
     ("tests/ops/fake_quant_test.cpp", None, "tests/ops/fake_quant_test.cpp is missing"),
+    ("tests/ops/clip_test.cpp", '#include "core/ops.hpp"\n', "clip_test.cpp tests nothing"),
     ("core/ops.hpp", "// Var clip(const Var& x);\n", "not declared in core/ops.hpp"),
     ("core/ops/mul.cpp", "\n", "core/ops/mul.cpp: not in op_names"),
     ("core/meson.build", "\n", "no list op_names"),
