@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "quant/deploy/graph.hpp"
+
+namespace fraqat::deploy {
+namespace {
+
+constexpr Index max_extent = Index{1} << 24;
+constexpr Index max_elements = Index{1} << 28;
+
+/// Proves one op, and what its output is.
+class Check {
+ public:
+  Check(const Graph& graph, const Op& op) : graph_(graph), op_(op) {}
+
+  Value output() const {
+    edges();
+    const Shape shape = std::visit([this](const auto& what) { return shape_of(what); }, op_.what);
+    Value value = op_.output;
+    if (inherits()) {
+      value = in(0);
+      if (const auto* clamp = std::get_if<Clamp>(&op_.what)) value.grid = {clamp->low, clamp->high};
+    }
+    value.shape = shape;
+    if (value.accumulators()) {
+      require(product_of(op_),
+              "output is no codes: only a conv2d or linear may leave accumulators");
+      value = {.shape = shape, .bits = Value::accumulator_bits};
+      size(shape);
+    } else {
+      codes(value);
+    }
+    return value;
+  }
+
+  void image() const { codes(graph_.input); }
+
+  void bounds() const {
+    for (const std::int64_t bound : accumulator_bounds(graph_, op_))
+      require(bound < std::int64_t{1} << 31, "accumulators may overflow: got a bound of ", bound,
+              "; expected less than 2^31; try fewer bits or fewer inputs");
+  }
+
+ private:
+  // A value that holds codes.
+  void codes(const Value& value) const {
+    size(value.shape);
+    require(value.bits >= quant::min_bits && value.bits <= quant::max_bits,
+            "bit-width out of range: got ", value.bits, "; expected ", quant::min_bits, " to ",
+            quant::max_bits);
+    grid(value.grid, value.bits);
+    require(std::isfinite(value.scale) && value.scale >= std::numeric_limits<float>::min(),
+            "scale must be positive and normal: got ", value.scale);
+    require(value.zero >= value.grid.lo && value.zero <= value.grid.hi,
+            "zero-point out of range: got ", value.zero, "; expected a code from ", value.grid.lo,
+            " to ", value.grid.hi);
+  }
+
+  void size(const Shape& shape) const {
+    Index elements = 1;
+    for (const Index extent : shape.dims()) {
+      require(extent >= 1 && extent <= max_extent, "extent out of range: got ", extent,
+              "; expected 1 to ", max_extent);
+      elements *= extent;
+      require(elements <= max_elements, "too many elements: got ", shape, "; expected at most ",
+              max_elements);
+    }
+  }
+
+  template <class... Parts>
+  void require(bool condition, const Parts&... parts) const {
+    check(condition, "[graph] ops[", graph_.ops.size(), "] (", name_of(op_), " \"", op_.layer,
+          "\"): ", parts...);
+  }
+
+  const Value& in(std::size_t i) const { return graph_.value(op_.inputs[i]); }
+  bool inherits() const {
+    return !product_of(op_) && !std::holds_alternative<Add>(op_.what) &&
+           !std::holds_alternative<AvgPool2d>(op_.what);
+  }
+
+  void edges() const {
+    const std::size_t wanted = std::holds_alternative<Add>(op_.what) ? 2 : 1;
+    require(op_.inputs.size() == wanted, "wrong number of inputs: got ", op_.inputs.size(),
+            "; expected ", wanted);
+    const std::size_t newest = graph_.ops.size();
+    for (const int i : op_.inputs) {
+      require(i >= 0 && static_cast<std::size_t>(i) <= newest, "no such input: got value ", i,
+              "; expected 0 to ", newest, ", a value made before");
+      require(!graph_.value(i).accumulators(), "input is no codes: value ", i,
+              " holds accumulators");
+    }
+  }
+
+  void grid(const Grid& grid, int bits) const {
+    require(
+        grid.lo >= -128 && grid.hi <= 255 && grid.lo <= grid.hi && grid.hi - grid.lo < (1 << bits),
+        "codes do not fit: got ", grid.lo, " to ", grid.hi, " in ", bits, " bits");
+  }
+
+  void rank(std::size_t i, int wanted) const {
+    require(in(i).shape.rank() == wanted, "wrong rank: got an input of ", in(i).shape,
+            " per sample; expected ", wanted, " dimensions");
+  }
+
+  void finite(const std::vector<float>& numbers, std::string_view what) const {
+    for (const float x : numbers) require(std::isfinite(x), what, " must be finite: got ", x);
+  }
+
+  void product(const Product& p) const {
+    const Weight& w = p.weight;
+    size(w.shape);
+    require(w.bits >= quant::min_bits && w.bits <= quant::max_bits,
+            "bit-width of the weight out of range: got ", w.bits, "; expected ", quant::min_bits,
+            " to ", quant::max_bits);
+    grid(w.grid, w.bits);
+    require(w.grid.hi <= 127, "weights do not fit into 8 bits: got codes up to ", w.grid.hi);
+    const auto count = static_cast<std::size_t>(w.shape.size());
+    const auto channels = static_cast<std::size_t>(w.shape[0]);
+    require(w.codes.size() == count, "wrong number of weights: got ", w.codes.size(), "; expected ",
+            count, " for ", w.shape);
+    for (std::size_t i = 0; i < count; ++i)
+      require(w.codes[i] >= w.grid.lo && w.codes[i] <= w.grid.hi, "weight ", i,
+              " is off its grid: got code ", int{w.codes[i]}, "; expected ", w.grid.lo, " to ",
+              w.grid.hi);
+    require(w.scale.size() == 1 || w.scale.size() == channels,
+            "wrong number of weight scales: got ", w.scale.size(), "; expected 1 or ", channels);
+    for (const float s : w.scale)
+      require(std::isfinite(s) && s >= std::numeric_limits<float>::min(),
+              "weight scale must be positive and normal: got ", s);
+    require(p.multiplier.size() == channels && p.offset.size() == channels,
+            "wrong number of multipliers or offsets: got ", p.multiplier.size(), " and ",
+            p.offset.size(), "; expected ", channels, " each");
+    finite(p.multiplier, "multiplier");
+    finite(p.offset, "offset");
+  }
+
+  // Positions of a window of `extent` pixels along an axis of `size`.
+  Index positions(Index size, Index extent, Index stride, Index padding) const {
+    require(stride >= 1 && stride <= max_extent && padding >= 0 && padding <= max_extent,
+            "impossible window: got stride ", stride, " and padding ", padding);
+    const Index room = size + 2 * padding - extent;
+    require(room >= 0, "window larger than the image: got ", extent, " over ", size,
+            " with padding ", padding);
+    return room / stride + 1;
+  }
+
+  Shape shape_of(const Conv2d& c) const {
+    product(c);
+    rank(0, 3);
+    const Shape &x = in(0).shape, &w = c.weight.shape;
+    require(w.rank() == 4 && c.groups >= 1 && c.groups <= max_extent && w[3] * c.groups == x[2] &&
+                w[0] % c.groups == 0,
+            "channels do not fit: got x ", x, ", weight ", w, ", groups ", c.groups);
+    require(c.dilation >= 1 && c.dilation <= max_extent, "impossible dilation: got ", c.dilation);
+    return {positions(x[0], c.dilation * (w[1] - 1) + 1, c.stride, c.padding),
+            positions(x[1], c.dilation * (w[2] - 1) + 1, c.stride, c.padding), w[0]};
+  }
+
+  Shape shape_of(const Linear& l) const {
+    product(l);
+    rank(0, 1);
+    require(l.weight.shape.rank() == 2 && l.weight.shape[1] == in(0).shape[0],
+            "inner sizes differ: got x ", in(0).shape, " and weight ", l.weight.shape);
+    return {l.weight.shape[0]};
+  }
+
+  Shape shape_of(const Add& a) const {
+    require(in(0).shape == in(1).shape, "shapes differ: got ", in(0).shape, " and ", in(1).shape);
+    finite({a.first, a.second, a.offset}, "constant");
+    return in(0).shape;
+  }
+
+  Shape shape_of(const AvgPool2d& p) const {
+    finite({p.multiplier, p.offset}, "constant");
+    return pooled(p.height, p.width, p.stride, p.padding);
+  }
+
+  Shape shape_of(const MaxPool2d& p) const {
+    return pooled(p.kernel, p.kernel, p.stride, p.padding);
+  }
+
+  Shape pooled(Index height, Index width, Index stride, Index padding) const {
+    rank(0, 3);
+    require(height >= 1 && height <= max_extent && width >= 1 && width <= max_extent &&
+                padding < std::min(height, width),
+            "impossible window: got ", height, " x ", width, " with padding ", padding);
+    const Shape& x = in(0).shape;
+    return {positions(x[0], height, stride, padding), positions(x[1], width, stride, padding),
+            x[2]};
+  }
+
+  Shape shape_of(const Clamp& c) const {
+    require(c.low <= c.high && c.low >= in(0).grid.lo && c.high <= in(0).grid.hi,
+            "interval off the grid: got ", c.low, " to ", c.high, "; expected codes from ",
+            in(0).grid.lo, " to ", in(0).grid.hi);
+    return in(0).shape;
+  }
+
+  Shape shape_of(const PadChannels& p) const {
+    const Shape& x = in(0).shape;
+    require(x.rank() >= 1 && p.before >= 0 && p.before <= max_extent && p.after >= 0 &&
+                p.after <= max_extent,
+            "impossible padding: got ", p.before, " and ", p.after, " around ", x);
+    std::vector<Index> dims(x.dims().begin(), x.dims().end());
+    dims.back() += p.before + p.after;
+    return Shape(dims);
+  }
+
+  Shape shape_of(const Reshape& r) const {
+    size(r.shape);
+    require(r.shape.size() == in(0).shape.size(), "sizes differ: got ", in(0).shape, " and ",
+            r.shape);
+    return r.shape;
+  }
+
+  const Graph& graph_;
+  const Op& op_;
+};
+
+}  // namespace
+
+void append(Graph& graph, Op op) {
+  const Check proof(graph, op);
+  if (graph.ops.empty()) proof.image();
+  op.output = proof.output();
+  proof.bounds();
+  graph.ops.push_back(std::move(op));
+}
+
+void check_complete(const Graph& graph) {
+  check(!graph.ops.empty() && graph.ops.back().output.accumulators(),
+        "[graph] the last op must be a conv2d or linear that leaves accumulators");
+}
+
+}  // namespace fraqat::deploy
