@@ -56,11 +56,13 @@ void check_coverage(std::vector<SafeTensorsHeader::Item>& items, std::size_t dat
   });
   std::uint64_t covered = 0;
   for (const auto& item : items) {
-    check_input(item.begin == covered, who(origin), "hole or overlap before ", in_quotes(item.name),
-                ": got data_offsets from ", item.begin, "; expected ", covered);
-    check_input(item.end <= data_bytes, who(origin), "data of ", in_quotes(item.name),
-                " is beyond the file: got data_offsets to ", item.end, "; expected at most ",
-                data_bytes);
+    if (item.begin != covered)
+      fail(Error::Kind::input, who(origin), "hole or overlap before ", in_quotes(item.name),
+           ": got data_offsets from ", item.begin, "; expected ", covered);
+    if (item.end > data_bytes)
+      fail(Error::Kind::input, who(origin), "data of ", in_quotes(item.name),
+           " is beyond the file: got data_offsets to ", item.end, "; expected at most ",
+           data_bytes);
     covered = item.end;
   }
   check_input(covered == data_bytes, who(origin), "bytes behind the last tensor: got ", data_bytes,

@@ -1,9 +1,8 @@
 #include "nn/safetensors_header.hpp"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 #include <utility>
 
@@ -15,6 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t largest_exact_number = std::uint64_t{1} << 53;  // in any JSON reader
+constexpr std::array<std::string_view, 3> field_names = {"dtype", "shape", "data_offsets"};
 constexpr std::size_t length_bytes = 8;  // of the file, before the header
 
 /// Follows the parser through the header, so that duplicates and depth are
@@ -86,8 +86,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     key_ = name;
     const bool is_new =
         at_ == At::metadata ? !header_.metadata.contains(name) : names_.insert(name).second;
-    check_input(is_new, who(), "key appears twice: got ", where(),
-                " again; expected every key once");
+    if (!is_new) refuse_second();
     if (at_ == At::top) start_tensor(name);
     return true;
   }
@@ -131,20 +130,35 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
          expected());
   }
 
+  [[noreturn]] void refuse_second() const {
+    fail(Error::Kind::input, who(), "key appears twice: got ", where(),
+         " again; expected every key once");
+  }
+
   void refuse_nul(const std::string& text) const {
-    check_input(text.find('\0') == std::string::npos, who(), "NUL in a string: got ",
-                in_quotes(text, 40), " near ", where(), "; expected text without it");
+    if (text.find('\0') != std::string::npos)
+      fail(Error::Kind::input, who(), "NUL in a string: got ", in_quotes(text, 40), " near ",
+           where(), "; expected text without it");
+  }
+
+  /// Throws unless `condition` holds; only then is the text made, which matters
+  /// in a header of many tensors.
+  template <class... Parts>
+  void require(bool condition, std::string_view what, const Parts&... got_and_expected) const {
+    if (!condition)
+      fail(Error::Kind::input, who(), what, " of ", where(), ": got ", got_and_expected...);
   }
 
   bool field(const std::string& name) {
     field_.clear();
-    check_input(name == "dtype" || name == "shape" || name == "data_offsets", who(),
-                "unknown field of ", where(), ": got ", in_quotes(name),
-                "; expected dtype, shape or data_offsets");
+    const auto known = std::find(field_names.begin(), field_names.end(), name);
+    if (known == field_names.end())
+      fail(Error::Kind::input, who(), "unknown field of ", where(), ": got ", in_quotes(name),
+           "; expected dtype, shape or data_offsets");
     field_ = name;
-    check_input(fields_.insert(name).second, who(), "key appears twice: got ", where(),
-                " again; expected every key once");
-    return true;
+    bool& seen = seen_[static_cast<std::size_t>(known - field_names.begin())];
+    if (seen) refuse_second();
+    return seen = true;
   }
 
   DType known_dtype(std::string_view name) const {
@@ -156,31 +170,29 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   void start_tensor(const std::string& name) {
     field_.clear();
-    fields_.clear();
+    seen_ = {};
     shape_.clear();
     offsets_.clear();
     item_ = {};
     item_.name = name;
     if (name == "__metadata__") return;
-    check_input(!name.empty() && name.size() <= max_name_bytes, who(),
-                "bad length of a tensor's name: got ", name.size(), " bytes in ", where(),
-                "; expected 1 to ", max_name_bytes);
-    check_input(header_.items.size() < max_entries, who(), "too many tensors: got ", where(),
-                " after ", max_entries, "; expected at most that many");
+    require(!name.empty() && name.size() <= max_name_bytes, "bad length of the name", name.size(),
+            " bytes; expected 1 to ", max_name_bytes);
+    require(header_.items.size() < max_entries, "too many tensors in front", max_entries,
+            "; expected at most that many in all");
   }
 
   void finish_tensor() {
     field_.clear();
-    for (const char* name : {"dtype", "shape", "data_offsets"})
-      check_input(fields_.contains(name), who(), "missing field of ", where(), ": got no ", name,
-                  "; expected dtype, shape and data_offsets");
+    for (std::size_t i = 0; i < field_names.size(); ++i)
+      require(seen_[i], "missing field", "no ", field_names[i],
+              "; expected dtype, shape and data_offsets");
     std::array<Index, Shape::max_rank> dims{};
     std::uint64_t bytes = static_cast<std::uint64_t>(dtype_bytes(item_.dtype));
     for (std::size_t i = 0; i < shape_.size(); ++i) {
-      check_input(shape_[i] > 0, who(), "empty tensor ", where(),
-                  ": got an extent of 0; expected 1 or more");
-      check_input(shape_[i] <= largest_exact_number / bytes, who(), "shape of ", where(),
-                  " overflows: got an extent of ", shape_[i], "; expected at most 2^53 bytes");
+      require(shape_[i] > 0, "empty shape", "an extent of 0; expected 1 or more");
+      require(shape_[i] <= largest_exact_number / bytes, "overflowing shape", "an extent of ",
+              shape_[i], "; expected at most 2^53 bytes in all");
       bytes *= shape_[i];
       dims[i] = static_cast<Index>(shape_[i]);
     }
@@ -190,22 +202,22 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   }
 
   void finish_offsets(std::uint64_t bytes) {
-    check_input(offsets_.size() == 2, who(), "wrong data_offsets of ", where(), ": got ",
-                offsets_.size(), " numbers; expected begin and end");
+    require(offsets_.size() == 2, "wrong data_offsets", offsets_.size(),
+            " numbers; expected begin and end");
     item_.begin = offsets_[0];
     item_.end = offsets_[1];
-    check_input(item_.begin <= item_.end, who(), "wrong data_offsets of ", where(), ": got ",
-                item_.begin, " to ", item_.end, "; expected begin <= end");
-    check_input(item_.end - item_.begin == bytes, who(), "wrong length of ", where(), ": got ",
-                item_.end - item_.begin, " bytes; expected ", bytes, " for ", item_.shape, " of ",
-                dtype_name(item_.dtype));
+    require(item_.begin <= item_.end, "wrong data_offsets", item_.begin, " to ", item_.end,
+            "; expected begin <= end");
+    require(item_.end - item_.begin == bytes, "wrong length", item_.end - item_.begin,
+            " bytes; expected ", bytes, " for ", item_.shape, " of ", dtype_name(item_.dtype));
   }
 
   std::string_view origin_;
   SafeTensorsHeader& header_;
   At at_ = At::outside;
   std::string key_, field_;
-  std::set<std::string> names_, fields_;
+  std::set<std::string> names_;
+  std::array<bool, 3> seen_{};  // of field_names
   SafeTensorsHeader::Item item_;
   std::vector<std::uint64_t> shape_, offsets_;
 };
