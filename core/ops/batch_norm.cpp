@@ -145,7 +145,8 @@ Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& 
         "[batch_norm] channels differ: got gamma ", gamma.shape(), ", beta ", beta.shape(),
         ", mean ", state.mean.shape(), ", variance ", state.variance.shape(), "; expected ",
         channels, " for x ", x.shape());
-  check(options.epsilon > 0, "[batch_norm] epsilon is not positive: got ", options.epsilon);
+  check(options.epsilon > 0, "[batch_norm] epsilon is not positive: got ", options.epsilon,
+        "; expected more than 0");
   const Index n = x.value().size() / channels[0];
   if (!options.batch_statistics)
     return apply(BatchNorm{{state.mean.clone(), state.variance.clone()}, options.epsilon, false}, x,
