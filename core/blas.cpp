@@ -45,4 +45,10 @@ void gemm(Op a_op, Op b_op, Index m, Index n, Index k, Real alpha, const Real* a
   });
 }
 
+std::string description() {
+  return std::string(openblas_get_config()) + ", core " + openblas_get_corename();
+}
+
+bool uses_openmp() { return openblas_get_parallel() == OPENBLAS_OPENMP; }
+
 }  // namespace fraqat::inline FRAQAT_PRECISION::blas
