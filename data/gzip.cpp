@@ -39,10 +39,11 @@ std::size_t GzipReader::read(std::span<std::uint8_t> out) {
     written = static_cast<std::size_t>(stream_->next_out - out.data());
     if (result == Z_MEM_ERROR) throw std::bad_alloc();
     const std::size_t offset = size_ - stream_->avail_in;
-    check_input(result != Z_BUF_ERROR, "[gzip] ", path_, ": truncated at byte ", offset, " after ",
-                written, " more bytes of data; expected the end of the gzip stream");
+    check_input(result != Z_BUF_ERROR, "[gzip] ", path_, ": truncated at byte ", offset, ": got ",
+                stream_->total_out, " bytes of data; expected the end of the gzip stream");
     check_input(result == Z_OK || result == Z_STREAM_END, "[gzip] ", path_, ": corrupt near byte ",
-                offset, ": ", stream_->msg ? stream_->msg : "preset dictionary");
+                offset, ": got \"", stream_->msg ? stream_->msg : "needs a dictionary",
+                "\" from zlib; expected a gzip stream");
     ended_ = result == Z_STREAM_END;
   }
   return written;
@@ -50,8 +51,9 @@ std::size_t GzipReader::read(std::span<std::uint8_t> out) {
 
 void GzipReader::finish() {
   std::uint8_t more;
-  check_input(read({&more, 1}) == 0, "[gzip] ", path_, ": more data than declared, from byte ",
-              size_ - stream_->avail_in, "; expected the end of the gzip stream");
+  check_input(read({&more, 1}) == 0, "[gzip] ", path_, ": more data than declared near byte ",
+              size_ - stream_->avail_in, ": got more than ", stream_->total_out - 1,
+              " bytes; expected the end of the gzip stream");
   check_input(stream_->avail_in == 0, "[gzip] ", path_,
               ": something follows the gzip stream at byte ", size_ - stream_->avail_in, ": got ",
               stream_->avail_in, " bytes; expected the end of the file");

@@ -48,8 +48,9 @@ Header read_header(const std::string& who, const Bytes& start, int rank, std::ui
                                  std::uint32_t{start[at + 1]} << 16 |
                                  std::uint32_t{start[at + 2]} << 8 | std::uint32_t{start[at + 3]};
     check_input(extent > 0, who, "empty dimension at byte ", at, ": got 0; expected 1 or more");
-    check_input(extent <= max_bytes / header.payload_bytes, who, "too large: the extent ", extent,
-                " at byte ", at, " makes more than ", max_bytes, " bytes; expected at most that");
+    check_input(extent <= max_bytes / header.payload_bytes, who, "too large: got the extent ",
+                extent, " at byte ", at, " after ", header.payload_bytes,
+                " so far; expected a product of at most ", max_bytes, " bytes");
     header.payload_bytes *= extent;
     header.extents.push_back(Index{extent});
   }
@@ -69,9 +70,9 @@ Bytes unpack_gzip(GzipReader& gzip, std::uint64_t packed_bytes, const std::strin
                   const Bytes& start, const Header& header) {
   const std::uint64_t expected = header.header_bytes + header.payload_bytes;
   constexpr std::uint64_t highest_ratio = 1032;  // of deflate
-  check_input(expected / highest_ratio <= packed_bytes, who, "the header lies: it declares ",
-              expected, " bytes, but ", packed_bytes, " bytes of gzip hold less than ",
-              packed_bytes * highest_ratio);
+  check_input(expected / highest_ratio <= packed_bytes, who, "the header lies: got ", expected,
+              " bytes declared; expected at most ", packed_bytes * highest_ratio, " from ",
+              packed_bytes, " bytes of gzip");
   Bytes bytes = start;
   bytes.reserve(expected);  // untouched memory is not used memory: pages come with the data
   constexpr std::size_t piece = std::size_t{1} << 20;
@@ -79,8 +80,8 @@ Bytes unpack_gzip(GzipReader& gzip, std::uint64_t packed_bytes, const std::strin
     const std::size_t done = bytes.size();
     bytes.resize(std::min<std::size_t>(done + piece, expected));
     const std::size_t got = gzip.read(std::span(bytes).subspan(done));
-    check_input(done + got == bytes.size(), who, "truncated: the unpacked data ends at byte ",
-                done + got, "; expected ", expected, " bytes by the header");
+    check_input(done + got == bytes.size(), who, "truncated: got ", done + got,
+                " bytes of unpacked data; expected ", expected, " by the header");
   }
   gzip.finish();
   return bytes;

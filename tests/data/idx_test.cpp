@@ -106,3 +106,19 @@ TEST_CASE("idx: every truncation of a packed and of a raw file is an input error
       }
     }
 }
+
+TEST_CASE("idx: a flipped bit of a packed file changes nothing or is an input error") {
+  const test::TemporaryDirectory folder;
+  const std::string file = test::gzip_file(images);
+  for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
+    std::string flipped = file;
+    flipped[bit / 8] ^= static_cast<char>(1 << bit % 8);
+    const std::string path = at(folder, "flipped", flipped);
+    try {
+      const IdxArray array = read_idx(path, 3, room);
+      CHECK(std::string(array.bytes.begin(), array.bytes.end()) == pixels);
+    } catch (const Error& error) {
+      CHECK(error.kind() == Error::Kind::input);
+    }
+  }
+}
