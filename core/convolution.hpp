@@ -2,16 +2,13 @@
 
 #include <algorithm>
 
+#include "core/kernels/kernels.hpp"
 #include "core/tensor.hpp"
 
 namespace fraqat {
 
-/// The sizes of one convolution, in the letters used below:
-///   x[N, H, W, C], weight[O, R, S, C / groups], y[N, P, Q, O].
-struct ConvolutionShape {
-  Index N, H, W, C, O, R, S, P, Q;
-  Index stride, padding, dilation, groups;
-
+/// ConvolutionShape, and the sizes that follow from it.
+struct Convolution : ConvolutionShape {
   Index group_inputs() const { return C / groups; }
   Index group_outputs() const { return O / groups; }
   Index patch() const { return R * S * group_inputs(); }  // numbers under one window
@@ -20,13 +17,12 @@ struct ConvolutionShape {
   Index outputs() const { return P * Q * O; }
 };
 
-/// A batch cut into at most `most` runs of samples: depends on N only.
+/// A batch cut into at most 32 runs of samples, whole multiples of `lanes` but
+/// for the last: depends on these two numbers only.
 struct SampleChunks {
-  static constexpr Index most = 32;
-
-  explicit SampleChunks(Index samples)
+  explicit SampleChunks(Index samples, Index lanes = 1)
       : samples(samples),
-        each((samples + most - 1) / most),
+        each((samples + 32 * lanes - 1) / (32 * lanes) * lanes),
         count(each > 0 ? (samples + each - 1) / each : 0) {}
 
   Index begin(Index i) const { return i * each; }
@@ -43,17 +39,32 @@ struct SampleChunks {
 namespace fraqat::inline FRAQAT_PRECISION::im2col {
 
 /// y = x * weight + bias; bias may be null.
-void forward(const ConvolutionShape& c, const Real* x, const Real* weight, const Real* bias,
-             Real* y);
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
 
 /// dx from dy.
-void backward_data(const ConvolutionShape& c, const Real* dy, const Real* weight, Real* dx);
+void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
 
-/// dweight, and dbias unless it is null, from x and dy.
-void backward_weights(const ConvolutionShape& c, const Real* x, const Real* dy, Real* dweight,
+/// dweight and dbias from x and dy.
+void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
                       Real* dbias);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::im2col
+
+/// Convolution with samples in the lanes of vectors (core/kernels/README.md), for
+/// layers of few channels and batches that fill the lanes.  The same functions;
+/// no dilation, no groups.
+namespace fraqat::inline FRAQAT_PRECISION::lanes {
+
+/// True where it is right, and the fastest way.
+bool suits_forward(const Convolution& c);
+bool suits_backward_data(const Convolution& c);
+
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
+void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
+void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
+                      Real* dbias);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::lanes
 
 namespace fraqat::inline FRAQAT_PRECISION {
 

@@ -21,22 +21,20 @@ namespace {
 constexpr Index tile_numbers = 1 << 15;  // of patches at a time: 128 KiB of floats, half an L2
 
 // A window of one pixel: the image is its own patch matrix.
-bool pointwise(const ConvolutionShape& c) {
+bool pointwise(const Convolution& c) {
   return c.R == 1 && c.S == 1 && c.stride == 1 && c.padding == 0;
 }
 
-Index tile_rows(const ConvolutionShape& c) {
+Index tile_rows(const Convolution& c) {
   return pointwise(c) ? c.P : std::clamp(tile_numbers / (c.Q * c.patch()), Index{1}, c.P);
 }
 
-Index scratch(const ConvolutionShape& c) {
-  return pointwise(c) ? 0 : tile_rows(c) * c.Q * c.patch();
-}
+Index scratch(const Convolution& c) { return pointwise(c) ? 0 : tile_rows(c) * c.Q * c.patch(); }
 
 // Calls f(patch, pixel) for every window position of output rows [row, end):
 // where in the patch matrix, and where in the image, or null in the padding.
 template <class Image, class F>
-void each_position(const ConvolutionShape& c, Index group, Index row, Index end, Real* patches,
+void each_position(const Convolution& c, Index group, Index row, Index end, Real* patches,
                    Image* image, F f) {
   const Index channels = c.group_inputs();
   for (Index p = row; p < end; ++p)
@@ -56,7 +54,7 @@ struct Patches {
   Index stride;
 };
 
-Patches gather(const ConvolutionShape& c, Index group, Index row, Index end, const Real* image,
+Patches gather(const Convolution& c, Index group, Index row, Index end, const Real* image,
                Real* room) {
   const Index channels = c.group_inputs();
   if (pointwise(c)) return {image + row * c.W * c.C + group * channels, c.C};
@@ -66,7 +64,7 @@ Patches gather(const ConvolutionShape& c, Index group, Index row, Index end, con
   return {room, c.patch()};
 }
 
-void scatter_add(const ConvolutionShape& c, Index group, Index row, Index end, Real* patches,
+void scatter_add(const Convolution& c, Index group, Index row, Index end, Real* patches,
                  Real* image) {
   const Index channels = c.group_inputs();
   each_position(c, group, row, end, patches, image, [=](const Real* from, Real* to) {
@@ -77,7 +75,7 @@ void scatter_add(const ConvolutionShape& c, Index group, Index row, Index end, R
 // Calls body(chunk, sample, group, row, end) for all tiles of output rows;
 // different chunks in parallel.
 template <class Body>
-void each_tile(const ConvolutionShape& c, Body body) {
+void each_tile(const Convolution& c, Body body) {
   const SampleChunks chunks(c.N);
   const Index step = tile_rows(c);
   parallel_for(chunks.count, [&](Index chunk) {
@@ -90,8 +88,7 @@ void each_tile(const ConvolutionShape& c, Body body) {
 
 }  // namespace
 
-void forward(const ConvolutionShape& c, const Real* x, const Real* weight, const Real* bias,
-             Real* y) {
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y) {
   const Index K = c.patch(), outputs = c.group_outputs();
   Tensor rooms({SampleChunks(c.N).count, scratch(c)});
   each_tile(c, [&](Index chunk, Index n, Index group, Index row, Index end) {
@@ -106,7 +103,7 @@ void forward(const ConvolutionShape& c, const Real* x, const Real* weight, const
   });
 }
 
-void backward_data(const ConvolutionShape& c, const Real* dy, const Real* weight, Real* dx) {
+void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx) {
   const Index K = c.patch(), outputs = c.group_outputs();
   Tensor rooms({SampleChunks(c.N).count, scratch(c)});
   each_tile(c, [&](Index chunk, Index n, Index group, Index row, Index end) {
@@ -122,7 +119,7 @@ void backward_data(const ConvolutionShape& c, const Real* dy, const Real* weight
   });
 }
 
-void backward_weights(const ConvolutionShape& c, const Real* x, const Real* dy, Real* dweight,
+void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
                       Real* dbias) {
   const Index K = c.patch(), outputs = c.group_outputs(), size = c.weights() + c.O;
   const SampleChunks chunks(c.N);
@@ -143,7 +140,7 @@ void backward_weights(const ConvolutionShape& c, const Real* x, const Real* dy, 
   });
   join_parts(parts.data(), chunks.count, size);
   std::copy_n(parts.data(), c.weights(), dweight);
-  if (dbias) std::copy_n(parts.data() + c.weights(), c.O, dbias);
+  std::copy_n(parts.data() + c.weights(), c.O, dbias);
 }
 
 }  // namespace im2col

@@ -11,6 +11,7 @@
 extern "C" {
 void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned flags);
 int omp_get_max_threads();
+int omp_get_thread_num();
 void omp_set_num_threads(int threads);
 }
 
@@ -45,6 +46,8 @@ void work(void* data) {
 int thread_count() { return omp_get_max_threads(); }
 
 void set_thread_count(int threads) { omp_set_num_threads(threads); }
+
+int thread_index() { return omp_get_thread_num(); }
 
 bool in_parallel() { return inside; }
 

@@ -15,6 +15,10 @@ void set_thread_count(int threads);
 /// True inside the body of a parallel loop, on any of its threads.
 bool in_parallel();
 
+/// Which thread this is, in [0, thread_count()); 0 outside a parallel loop.  For
+/// choosing scratch memory, never for anything that a result depends on.
+int thread_index();
+
 namespace detail {
 
 void run_tasks(Index count, void (*task)(void* context, Index i), void* context);

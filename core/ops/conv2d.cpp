@@ -14,7 +14,7 @@ namespace {
 
 struct Conv2d {
   static constexpr std::string_view name = "conv2d";
-  ConvolutionShape c;
+  Convolution c;
   Tensor x = {}, weight = {};
 
   void describe(Attributes& a) const {
@@ -28,7 +28,8 @@ struct Conv2d {
     x = input;
     weight = kernel;
     Tensor y({c.N, c.P, c.Q, c.O});
-    im2col::forward(c, x.data(), weight.data(), bias.data(), y.data());
+    (lanes::suits_forward(c) ? lanes::forward : im2col::forward)(c, x.data(), weight.data(),
+                                                                 bias.data(), y.data());
     return y;
   }
 
@@ -36,12 +37,14 @@ struct Conv2d {
     std::array<Tensor, 3> gradients;
     if (needs[0]) {
       gradients[0] = Tensor(x.shape());
-      im2col::backward_data(c, dy.data(), weight.data(), gradients[0].data());
+      (lanes::suits_backward_data(c) ? lanes::backward_data : im2col::backward_data)(
+          c, dy.data(), weight.data(), gradients[0].data());
     }
     if (needs[1] || needs[2]) {
       gradients[1] = Tensor(weight.shape());
       gradients[2] = Tensor({c.O});
-      im2col::backward_weights(c, x.data(), dy.data(), gradients[1].data(), gradients[2].data());
+      (lanes::suits_forward(c) ? lanes::backward_weights : im2col::backward_weights)(
+          c, x.data(), dy.data(), gradients[1].data(), gradients[2].data());
     }
     return gradients;
   }
@@ -82,8 +85,8 @@ Var conv2d(const Var& x, const Var& weight, const Var& bias, const Conv2dOptions
   check(P > 0 && Q > 0, "[conv2d] the window does not fit: got x ", in, " and weight ", w,
         " with padding ", options.padding, " and dilation ", options.dilation,
         "; expected a padded image as large as the window");
-  return apply(Conv2d{{in[0], in[1], in[2], in[3], w[0], w[1], w[2], P, Q, options.stride,
-                       options.padding, options.dilation, options.groups}},
+  return apply(Conv2d{{{in[0], in[1], in[2], in[3], w[0], w[1], w[2], P, Q, options.stride,
+                        options.padding, options.dilation, options.groups}}},
                x, weight, bias);
 }
 

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "core/isa.hpp"
+#include "core/real.hpp"
+
+namespace fraqat {
+
+/// The sizes of one convolution:
+///   x[N, H, W, C], weight[O, R, S, C / groups], y[N, P, Q, O].
+/// Plain data: what is compiled for one instruction set must not share inline
+/// functions with what is compiled for another.
+struct ConvolutionShape {
+  Index N, H, W, C, O, R, S, P, Q;
+  Index stride, padding, dilation, groups;
+};
+
+}  // namespace fraqat
+
+/// The inner loops that are compiled once per instruction set.  They run on one
+/// thread, allocate nothing and write nothing but their results and `scratch`,
+/// which is at least as long as the function beside them says, uninitialised
+/// and 64-byte aligned.  No dilation and no groups.
+namespace fraqat::inline FRAQAT_PRECISION::kernels {
+
+struct Table {
+  /// Samples in lanes: `count` <= lanes consecutive samples (x and y point at the
+  /// first) are transposed so that each fills one lane of every vector.
+  struct Lanes {
+    Index lanes;
+
+    /// Numbers of scratch that forward and backward_weights need.
+    Index (*scratch)(const ConvolutionShape& c);
+
+    /// y = x * weight + bias.  weight is [R, S, C, O]; bias may be null.
+    void (*forward)(const ConvolutionShape& c, Index count, const Real* x, const Real* weight,
+                    const Real* bias, Real* y, Real* scratch);
+
+    /// dweight += and dbias += this group's gradient.  dweight is [O, R, S, C].
+    void (*backward_weights)(const ConvolutionShape& c, Index count, const Real* x, const Real* dy,
+                             Real* dweight, Real* dbias, Real* scratch);
+  } lanes;
+};
+
+/// The table of active_isa().
+const Table& active();
+
+/// The table of `isa`, which the processor must support to call what is in it.
+const Table& table(Isa isa);
+
+// One per instruction set that is compiled in.
+namespace generic {
+extern const Table table;
+}
+namespace avx2 {
+extern const Table table;
+}
+namespace avx512 {
+extern const Table table;
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::kernels

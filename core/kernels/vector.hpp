@@ -1,0 +1,77 @@
+#pragma once
+
+#include <utility>
+
+#include "core/kernels/kernels.hpp"
+
+// Included only by the files that are compiled once per instruction set, each
+// time with another FRAQAT_KERNELS.  Everything here and there is in that
+// namespace: a function shared with the rest of the program might be linked in
+// its AVX-512 form and then run on a processor that has none.
+#ifndef FRAQAT_KERNELS
+#define FRAQAT_KERNELS generic
+#endif
+
+namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS {
+
+#if defined(__AVX512F__)
+inline constexpr Index vector_bytes = 64, registers = 32;
+#elif defined(__AVX2__)
+inline constexpr Index vector_bytes = 32, registers = 16;
+#else
+inline constexpr Index vector_bytes = 16, registers = 16;
+#endif
+
+/// Numbers in a vector register.
+inline constexpr Index L = vector_bytes / static_cast<Index>(sizeof(Real));
+
+typedef Real Vector __attribute__((vector_size(vector_bytes)));
+typedef Real Unaligned
+    __attribute__((vector_size(vector_bytes), aligned(alignof(Real)), may_alias));
+
+using AllLanes = std::make_index_sequence<L>;
+
+[[gnu::always_inline]] inline Vector load(const Real* from) {
+  return *reinterpret_cast<const Unaligned*>(from);
+}
+
+[[gnu::always_inline]] inline void store(Real* to, Vector v) {
+  *reinterpret_cast<Unaligned*>(to) = v;
+}
+
+template <std::size_t... lane>
+[[gnu::always_inline]] inline Vector broadcast(Real value, std::index_sequence<lane...>) {
+  return Vector{(static_cast<void>(lane), value)...};
+}
+
+[[gnu::always_inline]] inline Vector broadcast(Real value) { return broadcast(value, AllLanes()); }
+
+[[gnu::always_inline]] inline Index at_most(Index a, Index b) { return a < b ? a : b; }
+[[gnu::always_inline]] inline Index at_least(Index a, Index b) { return a > b ? a : b; }
+
+// Exchanges the off-diagonal halves of each 2 step x 2 step square.
+template <Index step, std::size_t... lane>
+[[gnu::always_inline]] inline void swap_halves(Vector (&rows)[L], std::index_sequence<lane...>) {
+  for (Index i = 0; i < L; ++i) {
+    if (i & step) continue;
+    const Vector a = rows[i], b = rows[i + step];
+    rows[i] = __builtin_shufflevector(
+        a, b,
+        (static_cast<Index>(lane) & step ? L + static_cast<Index>(lane) - step
+                                         : static_cast<Index>(lane))...);
+    rows[i + step] = __builtin_shufflevector(
+        a, b,
+        (static_cast<Index>(lane) & step ? L + static_cast<Index>(lane)
+                                         : static_cast<Index>(lane) + step)...);
+  }
+}
+
+/// Rows become columns.
+[[gnu::always_inline]] inline void transpose(Vector (&rows)[L]) {
+  if constexpr (L > 8) swap_halves<8>(rows, AllLanes());
+  if constexpr (L > 4) swap_halves<4>(rows, AllLanes());
+  if constexpr (L > 2) swap_halves<2>(rows, AllLanes());
+  swap_halves<1>(rows, AllLanes());
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

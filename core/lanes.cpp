@@ -1,0 +1,81 @@
+#include "core/convolution.hpp"
+#include "core/parallel.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::lanes {
+namespace {
+
+const kernels::Table::Lanes& kernel() { return kernels::active().lanes; }
+
+// Beyond this the channels fill vectors by themselves, without transposing.
+constexpr Index few_channels = 16;
+
+bool suits(const Convolution& c) {
+  return c.groups == 1 && c.dilation == 1 && c.N >= kernel().lanes && c.C <= few_channels &&
+         c.O <= few_channels;
+}
+
+// Calls body(chunk, sample, count, scratch) for all groups of samples, in order
+// within a chunk; different chunks in parallel.
+template <class Body>
+void each_group(const Convolution& c, Body body) {
+  const SampleChunks chunks(c.N, kernel().lanes);
+  const Index room = kernel().scratch(c);
+  Tensor scratch({thread_count(), room});
+  parallel_for(chunks.count, [&](Index chunk) {
+    for (Index n = chunks.begin(chunk); n < chunks.end(chunk); n += kernel().lanes)
+      body(chunk, n, std::min(kernel().lanes, chunks.end(chunk) - n),
+           scratch.data() + thread_index() * room);
+  });
+}
+
+// weight is [R, S, C, O].
+void run(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y) {
+  each_group(c, [&](Index, Index n, Index count, Real* scratch) {
+    kernel().forward(c, count, x + n * c.inputs(), weight, bias, y + n * c.outputs(), scratch);
+  });
+}
+
+}  // namespace
+
+bool suits_forward(const Convolution& c) { return suits(c); }
+
+bool suits_backward_data(const Convolution& c) {
+  return suits(c) && c.stride == 1 && c.R == c.S && c.padding < c.R;
+}
+
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y) {
+  Tensor turned({c.patch(), c.O});
+  for (Index o = 0; o < c.O; ++o)
+    for (Index k = 0; k < c.patch(); ++k) turned[k * c.O + o] = weight[o * c.patch() + k];
+  run(c, x, turned.data(), bias, y);
+}
+
+// With stride 1 the gradient is a convolution of dy with the window turned
+// around, from O channels to C, whose padding makes up for the size.
+void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx) {
+  const Index taps = c.R * c.S;
+  Tensor turned({taps, c.O, c.C});
+  for (Index o = 0; o < c.O; ++o)
+    for (Index t = 0; t < taps; ++t)
+      std::copy_n(weight + (o * taps + t) * c.C, c.C,
+                  turned.data() + ((taps - 1 - t) * c.O + o) * c.C);
+  const Convolution back{
+      {c.N, c.P, c.Q, c.O, c.C, c.R, c.S, c.H, c.W, 1, c.R - 1 - c.padding, 1, 1}};
+  run(back, dy, turned.data(), nullptr, dx);
+}
+
+void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
+                      Real* dbias) {
+  const Index size = c.weights() + c.O, chunks = SampleChunks(c.N, kernel().lanes).count;
+  Tensor parts({chunks, size}, Real(0));  // of dweight and dbias, per chunk
+  each_group(c, [&](Index chunk, Index n, Index count, Real* scratch) {
+    Real* part = parts.data() + chunk * size;
+    kernel().backward_weights(c, count, x + n * c.inputs(), dy + n * c.outputs(), part,
+                              part + c.weights(), scratch);
+  });
+  join_parts(parts.data(), chunks, size);
+  std::copy_n(parts.data(), c.weights(), dweight);
+  std::copy_n(parts.data() + c.weights(), c.O, dbias);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::lanes
