@@ -173,8 +173,8 @@ class Plan {
   }
 
   double start(const TensorSpec& spec) {
-    if (!spec_.random_start_seed || spec.bits == "fixed") return spec.start;
-    const Philox draw(static_cast<std::uint64_t>(spec_.random_start_seed), Stream::bits, 0x5157);
+    if (!spec.random_start || spec.bits == "fixed") return spec.start;
+    const Philox draw(spec_.seed, Stream::init, 0x62697473);  // far from the weights' substreams
     const float u = uniform(draw({0, 0, 0, drawn_++})[0]);
     return spec.lowest + static_cast<double>(u) * (spec.highest - spec.lowest);
   }

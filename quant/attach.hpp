@@ -16,13 +16,14 @@ struct TensorSpec {
   std::string range = "learned";  // minmax | mse | learned
   bool per_channel = false;       // weights only
   bool affine = false;            // activations of both signs: zero-point instead of a sign
+  bool random_start = false;      // learned widths start anywhere in [lowest, highest]
 };
 
 struct Spec {
   TensorSpec weight, activation;
   /// Widths by layer name ("conv1", "fc3"): the layer's weight is `fixed` at it.
   std::vector<std::pair<std::string, int>> weight_bits;
-  std::uint64_t random_start_seed = 0;  // not 0: learned widths start at random
+  std::uint64_t seed = 0;  // of random starts
 };
 
 /// Fills the slots of `model`: input_q of the first layer (8 bits, affine), each

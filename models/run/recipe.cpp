@@ -70,14 +70,19 @@ void check_conflicts(const Recipe& recipe, const RecipePlace& place) {
 
 }  // namespace
 
+Recipe parse_recipe(const std::string& text, const std::string& origin) {
+  Recipe recipe;
+  RecipePlace place{origin, Error::Kind::input, {}};
+  read_toml(text, recipe, place);
+  check_conflicts(recipe, place);
+  return recipe;
+}
+
 Recipe load_recipe(const std::string& name_or_file, const std::vector<std::string>& overrides) {
   constexpr std::uint64_t most_bytes = std::uint64_t{1} << 20;
   const std::string file = find_recipe(name_or_file);
-  Recipe recipe;
-  RecipePlace place{file, Error::Kind::input, {}};
-  read_toml(read_text_file(file, most_bytes), recipe, place);
+  Recipe recipe = parse_recipe(read_text_file(file, most_bytes), file);
   if (recipe.name.empty()) recipe.name = fs::path(file).stem().string();
-  check_conflicts(recipe, place);
   for (const std::string& setting : overrides) {
     const auto [key, value] = split(setting);
     set_key(key, value, recipe);

@@ -84,6 +84,9 @@ struct Recipe {
 /// errors of kind input, those of an override of kind usage.
 Recipe load_recipe(const std::string& name_or_file, const std::vector<std::string>& overrides);
 
+/// The recipe written in `text`; `origin` is its name in errors.
+Recipe parse_recipe(const std::string& text, const std::string& origin);
+
 /// The complete recipe as TOML, every default written out; load_recipe reads it back.
 std::string to_toml(const Recipe& recipe);
 

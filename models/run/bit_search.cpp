@@ -1,0 +1,185 @@
+#include "models/run/bit_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fraqat::run {
+namespace {
+
+constexpr double tail = 0.4;  // share of the search, its end, whose mean width is rounded
+
+double total_elements(const std::vector<quant::Quantizer*>& all) {
+  double sum = 0;
+  for (const quant::Quantizer* q : all) sum += static_cast<double>(q->info().elements);
+  return sum;
+}
+
+/// The budget in average bits; 0 if there is none.
+double target_of(const Tensors& tensors, const std::vector<quant::Quantizer*>& all) {
+  if (tensors.average_bits > 0) return tensors.average_bits;
+  if (tensors.bytes <= 0) return 0;
+  const double left = tensors.bytes - static_cast<double>(overhead_bytes(all));
+  const double target = 8 * left / total_elements(all);
+  check(target >= quant::min_bits, "[search] the byte budget is too small: got ", tensors.bytes,
+        " bytes; expected at least ",
+        overhead_bytes(all) + static_cast<Index>(total_elements(all) * quant::min_bits / 8) +
+            static_cast<Index>(all.size()),
+        " (", quant::min_bits, " bits everywhere, scales and offsets included)");
+  return target;
+}
+
+bool is_learned(const quant::Quantizer& q) { return static_cast<bool>(q.bits().parameter()); }
+
+}  // namespace
+
+Index overhead_bytes(const std::vector<quant::Quantizer*>& weights) {
+  Index bytes = 0;
+  for (const quant::Quantizer* q : weights) bytes += 8 * q->info().channels + 4 * q->info().rows;
+  return bytes;
+}
+
+BitSearch::BitSearch(nn::Module& model, const Recipe& recipe) : recipe_(recipe) {
+  sides_.push_back({quant::Role::weight, "weight", &recipe.weight, {}, nullptr, {}});
+  sides_.push_back({quant::Role::activation, "activation", &recipe.activation, {}, nullptr, {}});
+  for (quant::Quantizer* q : quant::quantizers(model))
+    for (Side& side : sides_)
+      if (q->info().role == side.role) side.all.push_back(q);
+  std::vector<Var> parameters;
+  for (Side& side : sides_) {
+    side.sums.assign(side.all.size(), 0);
+    if (std::none_of(side.all.begin(), side.all.end(),
+                     [](const quant::Quantizer* q) { return is_learned(*q); }))
+      continue;
+    if (const double target = target_of(*side.tensors, side.all); target > 0) {
+      side.budget = std::make_unique<quant::BudgetedBits>(
+          side.all, quant::BudgetedBits::Options{target, recipe.bit_rate, 0.4, tail});
+      continue;
+    }
+    for (quant::Quantizer* q : side.all)
+      if (is_learned(*q)) {
+        priced_.push_back(q);
+        parameters.push_back(q->bits().parameter());
+      }
+  }
+  if (parameters.empty()) return;
+  std::vector<optim::ParameterGroup> groups{{parameters, 1, 0, "bits"}};
+  if (recipe.bit_optimizer == "sgd")
+    optimizer_ = std::make_unique<optim::Sgd>(groups, optim::SgdOptions{0.9, false, false});
+  else
+    optimizer_ = std::make_unique<optim::Adam>(groups);
+}
+
+void BitSearch::before_step(double progress) {
+  const double ratio = recipe_.temperature_end / recipe_.temperature_start;
+  const double temperature = recipe_.temperature_start * std::pow(ratio, progress);
+  for (Side& side : sides_)
+    for (quant::Quantizer* q : side.all)
+      if (auto* logits = dynamic_cast<quant::LogitBits*>(&q->bits()))
+        logits->temperature = temperature;
+}
+
+Var BitSearch::cost() const {
+  if (priced_.empty() || recipe_.lambda == 0) return {};
+  return quant::bit_cost(priced_, recipe_.lambda, recipe_.cost == "quadratic");
+}
+
+void BitSearch::step(double progress) {
+  const bool warm = progress <= recipe_.bit_warmup;
+  const double way = (progress - recipe_.bit_warmup) / (1 - recipe_.bit_warmup);
+  for (Side& side : sides_) {
+    if (side.budget && !warm) side.budget->step(way);
+    if (side.budget && warm)
+      for (quant::Quantizer* q : side.all)
+        if (is_learned(*q)) q->bits().parameter().clear_grad();
+  }
+  if (!optimizer_) return;
+  if (!warm) optimizer_->step(recipe_.bit_rate);
+  optimizer_->clear_gradients();
+  for (quant::Quantizer* q : priced_) q->bits().project();
+  if (way < 1 - tail) return;
+  ++tail_steps_;
+  for (Side& side : sides_)
+    for (std::size_t k = 0; k < side.all.size(); ++k) side.sums[k] += side.all[k]->bits().bits();
+}
+
+void BitSearch::check_alive() {
+  for (Side& side : sides_)
+    if (side.budget) side.budget->check_alive();
+}
+
+void BitSearch::describe(nlohmann::ordered_json& line) const {
+  for (const Side& side : sides_)
+    if (side.budget) line[std::string("price_") + side.name] = side.budget->price();
+}
+
+std::vector<quant::RoundingItem> BitSearch::items(const Side& side) const {
+  const double elements = total_elements(side.all);
+  const std::vector<double> gains =
+      side.budget ? side.budget->gain() : std::vector<double>(side.all.size());
+  std::vector<quant::RoundingItem> items;
+  for (std::size_t k = 0; k < side.all.size(); ++k) {
+    const quant::Quantizer& q = *side.all[k];
+    const quant::Widths& widths = q.info().widths;
+    quant::RoundingItem item{q.info().name, q.bits().bits(), q.info().elements, 0, {}};
+    if (side.budget)
+      item.bits = side.budget->learned_bits()[k];
+    else if (tail_steps_)
+      item.bits = side.sums[k] / static_cast<double>(tail_steps_);
+    // Where the search came to rest inside the bounds, a bit more would gain its
+    // price: n_k.  At a bound the measured gain says by how much it differs.
+    const double share = static_cast<double>(q.info().elements) / elements;
+    const double measured =
+        side.budget && side.budget->price() > 0 ? gains[k] / side.budget->price() : share;
+    item.sensitivity = share;
+    if (item.bits < widths.lowest() + 0.05)
+      item.sensitivity = std::clamp(measured, 0.05 * share, share);
+    if (item.bits > widths.highest() - 0.05)
+      item.sensitivity = std::clamp(measured, share, 20 * share);
+    for (const int b : recipe_.allowed)
+      if (is_learned(q) && widths.find(b) >= 0) item.allowed.push_back(b);
+    if (!is_learned(q)) item.allowed = {q.hard_bits()};
+    check(!item.allowed.empty(), "[round] no allowed width is a candidate of ", item.name,
+          "; try round.allowed between ", widths.lowest(), " and ", widths.highest());
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+void BitSearch::round(Side& side, nlohmann::ordered_json& report) {
+  const std::vector<quant::RoundingItem> all = items(side);
+  const quant::Rounding mode = quant::rounding_of(recipe_.rounding);
+  const bool to_budget = mode == quant::Rounding::budget && side.budget;
+  const bool bytes = side.tensors->bytes > 0 && side.tensors->average_bits == 0;
+  quant::Rounded rounded;
+  if (to_budget) {
+    const double bits = side.tensors->average_bits * total_elements(side.all);
+    const Index limit = bytes ? static_cast<Index>(side.tensors->bytes) - overhead_bytes(side.all)
+                              : static_cast<Index>(std::floor(bits + 1e-6));
+    rounded =
+        quant::round_to_budget(all, limit, bytes ? quant::CostUnit::bytes : quant::CostUnit::bits);
+  } else {
+    rounded =
+        quant::round_each(all, mode == quant::Rounding::budget ? quant::Rounding::nearest : mode);
+  }
+  double cost = 0;
+  for (std::size_t k = 0; k < side.all.size(); ++k) {
+    side.all[k]->freeze(rounded.bits[k]);
+    side.all[k]->set_learned_bits(all[k].bits);
+    cost += static_cast<double>(side.all[k]->info().elements) * rounded.bits[k];
+  }
+  if (!side.budget) return;
+  const double reached = bytes ? static_cast<double>(rounded.cost + overhead_bytes(side.all))
+                               : cost / total_elements(side.all);
+  report[side.name] = {{"unit", bytes ? "bytes" : "average_bits"},
+                       {"target", bytes ? side.tensors->bytes : side.tensors->average_bits},
+                       {"reached", reached},
+                       {"price", side.budget->price()}};
+}
+
+nlohmann::ordered_json BitSearch::round() {
+  nlohmann::ordered_json report = nlohmann::ordered_json::object();
+  for (Side& side : sides_) round(side, report);
+  return report;
+}
+
+}  // namespace fraqat::run

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "models/run/recipe.hpp"
+#include "optim/optimizer.hpp"
+#include "quant/budget.hpp"
+#include "quant/rounding.hpp"
+
+namespace fraqat::run {
+
+/// Learns the bit-widths of a network along with its weights: under a budget
+/// where the recipe has one, weights and activations apart, at the recipe's
+/// lambda where it has none.
+class BitSearch {
+ public:
+  BitSearch(nn::Module& model, const Recipe& recipe);
+
+  /// Anneals temperatures; `progress` in [0, 1).
+  void before_step(double progress);
+
+  /// lambda * sum f(b) of the widths without a budget, on the tape; or none.
+  Var cost() const;
+
+  /// Moves the widths, from the gradients that backward() left; `progress` in (0, 1].
+  void step(double progress);
+
+  void check_alive();
+  void describe(nlohmann::ordered_json& line) const;
+
+  /// Rounds every learned width as the recipe says, freezes all quantizers and
+  /// returns {"weight": {"target", "reached"}, ...} for the budgets.
+  nlohmann::ordered_json round();
+
+ private:
+  /// The tensors of one role.
+  struct Side {
+    quant::Role role;
+    const char* name;
+    const Tensors* tensors;
+    std::vector<quant::Quantizer*> all;
+    std::unique_ptr<quant::BudgetedBits> budget;
+    std::vector<double> sums;  // of b over the tail, without a budget
+  };
+
+  void round(Side& side, nlohmann::ordered_json& report);
+  std::vector<quant::RoundingItem> items(const Side& side) const;
+
+  const Recipe& recipe_;
+  std::vector<Side> sides_;
+  std::vector<quant::Quantizer*> priced_;
+  std::unique_ptr<optim::Optimizer> optimizer_;  // of priced_
+  Index tail_steps_ = 0;
+};
+
+/// Bytes that a model needs besides the codes of its weights: per output channel
+/// a multiplier and an offset, per range a scale, 4 bytes each.
+Index overhead_bytes(const std::vector<quant::Quantizer*>& weights);
+
+}  // namespace fraqat::run

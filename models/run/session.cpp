@@ -1,0 +1,95 @@
+#include "models/run/session.hpp"
+
+#include "core/file.hpp"
+#include "models/models.hpp"
+#include "models/run/checkpoint.hpp"
+
+namespace fraqat::run {
+namespace {
+
+constexpr const char* csv_columns[] = {"phase",
+                                       "epoch",
+                                       "step",
+                                       "seconds",
+                                       "rate",
+                                       "loss",
+                                       "accuracy",
+                                       "avg_weight_bits",
+                                       "avg_activation_bits",
+                                       "price_weight",
+                                       "price_activation"};
+
+std::string csv_line(const nlohmann::ordered_json& line) {
+  std::string text;
+  for (const char* column : csv_columns) {
+    if (!text.empty()) text += ',';
+    if (line.contains(column))
+      text += line[column].is_string() ? line[column].get<std::string>() : line[column].dump();
+  }
+  return text;
+}
+
+std::string csv_header() {
+  std::string text;
+  for (const char* column : csv_columns) text += (text.empty() ? "" : ",") + std::string(column);
+  return text;
+}
+
+quant::TensorSpec tensor_spec(const Tensors& tensors) {
+  return {tensors.bits,  tensors.start,       tensors.lowest, tensors.highest,
+          tensors.range, tensors.per_channel, tensors.affine, tensors.random_start};
+}
+
+}  // namespace
+
+Session::Session(const Recipe& recipe, const Options& options, Observer& observer)
+    : recipe_(recipe),
+      options_(options),
+      observer_(observer),
+      train_(data::open(recipe.data, data::Split::train, options.data_dir, recipe.train_limit)),
+      test_(data::open(recipe.data, data::Split::test, options.data_dir, recipe.test_limit)),
+      start_(std::chrono::steady_clock::now()) {
+  check_usage(!std::filesystem::exists(file("run.json")), "[train] ", options.out.string(),
+              " holds a finished run; try another --out, or remove it first");
+  make_directories((options.out / "checkpoints").string());
+  remove_temporaries(options.out.string());
+  write_file_atomically(file("recipe.toml").string(), to_toml(recipe));
+  write_file_atomically(file("metrics.jsonl").string(), std::string_view());
+  write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
+}
+
+double Session::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void Session::record(const nlohmann::ordered_json& line) const {
+  append_line(file("metrics.jsonl").string(), line.dump());
+  append_line(file("metrics.csv").string(), csv_line(line));
+  observer_.metrics(line);
+}
+
+void Session::stop_if_asked(nn::Module& model, const Recipe& recipe,
+                            const std::string& phase) const {
+  if (!observer_.stopping()) return;
+  const std::filesystem::path path = checkpoint("interrupted");
+  save_checkpoint(path, model, recipe, phase);
+  throw Stopped{path};
+}
+
+std::unique_ptr<nn::Module> make_model(const Recipe& recipe) {
+  const data::SetInfo& info = data::info(recipe.data);
+  return models::make(recipe.model, info.sample, static_cast<Index>(info.class_names.size()),
+                      recipe.seed);
+}
+
+quant::Spec quant_spec(const Recipe& recipe) {
+  return {tensor_spec(recipe.weight), tensor_spec(recipe.activation), recipe.weight_bits,
+          recipe.seed};
+}
+
+Tensor sample_image(const Recipe& recipe) {
+  const Shape sample = data::info(recipe.data).sample;
+  return Tensor({1, sample[0], sample[1], sample[2]}, Real(0));
+}
+
+}  // namespace fraqat::run

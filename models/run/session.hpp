@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+
+#include "data/registry.hpp"
+#include "models/run/run.hpp"
+#include "nn/module.hpp"
+#include "quant/attach.hpp"
+
+namespace fraqat::run {
+
+/// Thrown once a stopping run has saved what it had.
+struct Stopped {
+  std::filesystem::path checkpoint;
+};
+
+/// What all phases of a run share: the recipe, the data, the observer, and the
+/// metrics files they write to.
+class Session {
+ public:
+  Session(const Recipe& recipe, const Options& options, Observer& observer);
+
+  const Recipe& recipe() const { return recipe_; }
+  const Options& options() const { return options_; }
+  Observer& observer() const { return observer_; }
+  const data::SetInfo& data_info() const { return data::info(recipe_.data); }
+  const std::shared_ptr<const data::Dataset>& train() const { return train_; }
+  const std::shared_ptr<const data::Dataset>& test() const { return test_; }
+
+  std::filesystem::path file(const std::string& name) const { return options_.out / name; }
+  std::filesystem::path checkpoint(const std::string& phase) const {
+    return options_.out / "checkpoints" / (phase + ".safetensors");
+  }
+
+  double seconds() const;
+
+  /// Writes a line to metrics.jsonl and metrics.csv and shows it to the observer.
+  void record(const nlohmann::ordered_json& line) const;
+
+  /// Saves `model` and throws Stopped if the observer wants to stop.
+  void stop_if_asked(nn::Module& model, const Recipe& recipe, const std::string& phase) const;
+
+ private:
+  const Recipe& recipe_;
+  const Options& options_;
+  Observer& observer_;
+  std::shared_ptr<const data::Dataset> train_, test_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+/// The network of a recipe, float.
+std::unique_ptr<nn::Module> make_model(const Recipe& recipe);
+
+/// What the recipe says about quantizers, in the words of quant.
+quant::Spec quant_spec(const Recipe& recipe);
+
+/// One zero image of the recipe's data, to trace a network with.
+Tensor sample_image(const Recipe& recipe);
+
+}  // namespace fraqat::run
