@@ -188,6 +188,24 @@ TEST_CASE("loader: an epoch may be left at any batch, and the loader at any time
   const Loader never_used(std::make_shared<Numbers>(20), options(4, true));
 }
 
+TEST_CASE("loader: a new epoch does not mix with a batch still under way") {
+  class Slow final : public Decorator {
+   public:
+    using Decorator::Decorator;
+    int label(Index i) const override {
+      std::this_thread::sleep_for(std::chrono::microseconds(300));
+      return Decorator::label(i);
+    }
+  };
+  const auto set = std::make_shared<Numbers>(12);
+  Loader slow(std::make_shared<Slow>(set), options(6, true)), plain(set, options(6, false));
+  for (std::uint32_t e = 0; e < 10; ++e) {
+    slow.start_epoch(100 + e);
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+    CHECK(epoch(slow, e) == epoch(plain, e));
+  }
+}
+
 TEST_CASE("loader: before the first epoch and after the last batch there is nothing") {
   for (const bool prefetch : {false, true}) {
     Loader loader(std::make_shared<Numbers>(4), options(4, prefetch));
