@@ -27,6 +27,10 @@ class Windows {
   const Shape& input() const { return x_; }
   const Shape& output() const { return y_; }
   Index channels() const { return x_[3]; }
+  Index kernel() const { return kernel_; }
+
+  /// Every pixel lies in one window at most.
+  bool disjoint() const { return kernel_ == stride_ && padding_ == 0; }
 
   /// Rows of the output in all, and how many a task should have.
   Index rows() const { return y_[0] * y_[1]; }

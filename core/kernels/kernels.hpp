@@ -14,6 +14,12 @@ struct ConvolutionShape {
   Index stride, padding, dilation, groups;
 };
 
+/// One row of windows of kernel x kernel pixels that touch: Q of them over
+/// `kernel` rows of an image [.., W, C], W >= Q kernel.
+struct PoolRow {
+  Index kernel, W, C, Q;
+};
+
 }  // namespace fraqat
 
 /// The inner loops that are compiled once per instruction set.  They run on one
@@ -39,6 +45,15 @@ struct Table {
     void (*backward_weights)(const ConvolutionShape& c, Index count, const Real* x, const Real* dy,
                              Real* dweight, Real* dbias, Real* scratch);
   } lanes;
+
+  /// Max pooling of one row of windows; a NaN wins.
+  struct MaxPool {
+    /// y[Q, C] from x[kernel, W, C].
+    void (*forward)(const PoolRow& row, const Real* x, Real* y);
+
+    /// dx[kernel, W, C]: dy where x is the first of its window to equal y, 0 elsewhere.
+    void (*backward)(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
+  } max_pool;
 };
 
 /// The table of active_isa().

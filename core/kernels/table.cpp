@@ -8,6 +8,10 @@ void lanes_forward(const ConvolutionShape& c, Index count, const Real* x, const 
 void lanes_backward_weights(const ConvolutionShape& c, Index count, const Real* x, const Real* dy,
                             Real* dweight, Real* dbias, Real* scratch);
 
-constinit const Table table = {{L, lanes_scratch, lanes_forward, lanes_backward_weights}};
+void max_pool_forward(const PoolRow& row, const Real* x, Real* y);
+void max_pool_backward(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
+
+constinit const Table table = {{L, lanes_scratch, lanes_forward, lanes_backward_weights},
+                               {max_pool_forward, max_pool_backward}};
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

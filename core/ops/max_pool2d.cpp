@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/kernels/kernels.hpp"
 #include "core/windows.hpp"
 
 /// y[n, i, j, c] = largest x[n, h, w, c] of window (i, j); a NaN wins.
@@ -35,23 +36,62 @@ struct MaxPool2d {
   Tensor forward(const Tensor& input) {
     x = input;
     y = Tensor(windows.output());
-    const Index channels = windows.channels();
-    const Real* in = x.data();
-    Real* out = y.data();
     parallel_chunks(windows.rows(), windows.grain(), [&](Index begin, Index end) {
       for (Index row = begin; row < end; ++row)
-        windows.visit(row, [=](Index to, Index from, bool first) {
-          if (first)
-            std::copy_n(in + from, channels, out + to);
-          else
-            keep_larger(out + to, in + from, channels);
-        });
+        windows.disjoint() ? forward_disjoint(row) : forward_row(row);
     });
     return y;
   }
 
   std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
     Tensor dx(windows.input());
+    if (windows.disjoint())
+      backward_disjoint(dy, dx);
+    else
+      backward_overlapping(dy, dx);
+    return {dx};
+  }
+
+ private:
+  PoolRow pool_row() const { return {windows.kernel(), x.dim(2), x.dim(3), y.dim(2)}; }
+
+  // Where in x the first row of output row `row`'s windows begins.
+  Index first_input(Index row) const {
+    return (row / y.dim(1) * x.dim(1) + row % y.dim(1) * windows.kernel()) * x.dim(2) * x.dim(3);
+  }
+
+  void forward_disjoint(Index row) {
+    kernels::active().max_pool.forward(pool_row(), x.data() + first_input(row),
+                                       y.data() + row * y.dim(2) * y.dim(3));
+  }
+
+  void forward_row(Index row) {
+    const Index channels = windows.channels();
+    const Real* in = x.data();
+    Real* out = y.data();
+    windows.visit(row, [=](Index to, Index from, bool first) {
+      if (first)
+        std::copy_n(in + from, channels, out + to);
+      else
+        keep_larger(out + to, in + from, channels);
+    });
+  }
+
+  void backward_disjoint(const Tensor& dy, Tensor& dx) const {
+    const Index rows = y.dim(1), width = y.dim(2) * y.dim(3);
+    const Index each = dx.size() / std::max<Index>(1, x.dim(0));
+    const Index covered = rows * windows.kernel() * x.dim(2) * x.dim(3);
+    parallel_chunks(x.dim(0), grain_rows(each), [&](Index begin, Index end) {
+      for (Index row = begin * rows; row < end * rows; ++row)
+        kernels::active().max_pool.backward(pool_row(), x.data() + first_input(row),
+                                            y.data() + row * width, dy.data() + row * width,
+                                            dx.data() + first_input(row));
+      for (Index n = begin; n < end; ++n)
+        std::fill(dx.data() + n * each + covered, dx.data() + (n + 1) * each, Real(0));
+    });
+  }
+
+  void backward_overlapping(const Tensor& dy, Tensor& dx) const {
     Tensor left = dy.clone();
     const Index channels = windows.channels(), rows = windows.output()[1];
     const Index samples = windows.input()[0], each = dx.size() / std::max<Index>(1, samples);
@@ -63,7 +103,6 @@ struct MaxPool2d {
                           channels);
         });
     });
-    return {dx};
   }
 };
 

@@ -1,0 +1,238 @@
+#include "core/kernels/kernels.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <limits>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+
+// Every kernel, for every instruction set that this processor has, against the
+// definition.  A set that it lacks is named on the console.
+using namespace fraqat;
+
+namespace {
+
+using Numbers = std::vector<float>;
+
+// Random numbers, the same in every run; a guard behind the end shows overruns.
+class Dice {
+ public:
+  Index operator()(Index low, Index high) {
+    return low + static_cast<Index>(word() % static_cast<std::uint32_t>(high - low + 1));
+  }
+
+  Numbers numbers(Index size) {
+    Numbers values(static_cast<std::size_t>(size));
+    for (float& v : values) v = 2 * uniform(word()) - 1;
+    return values;
+  }
+
+ private:
+  std::uint32_t word() { return Philox(3, Stream::synthetic)({0, 0, 0, drawn_++})[0]; }
+
+  std::uint32_t drawn_ = 0;
+};
+
+constexpr float guard = 12345;
+constexpr std::size_t guards = 32;
+
+Numbers guarded(Index size, float value) {
+  Numbers values(static_cast<std::size_t>(size) + guards, guard);
+  std::fill_n(values.begin(), size, value);
+  return values;
+}
+
+bool guard_holds(const Numbers& values) {
+  return std::all_of(values.end() - guards, values.end(), [](float v) { return v == guard; });
+}
+
+Index size(std::initializer_list<Index> dims) {
+  Index product = 1;
+  for (const Index d : dims) product *= d;
+  return product;
+}
+
+float& at(Numbers& v, Index i) { return v[static_cast<std::size_t>(i)]; }
+double at(const Numbers& v, Index i) { return double(v[static_cast<std::size_t>(i)]); }
+
+// `got` is as long as `expected`, and the guards.
+bool close(const Numbers& got, const std::vector<double>& expected) {
+  double scale = 1;
+  for (const double v : expected) scale = std::max(scale, std::abs(v));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    if (!(std::abs(double(got[i]) - expected[i]) <= 2e-5 * scale)) return false;
+  return guard_holds(got);
+}
+
+ConvolutionShape random_shape(Dice& dice, Index lanes) {
+  ConvolutionShape c{};
+  c.N = dice(1, lanes);
+  c.C = dice(1, 3) == 1 ? dice(1, 20) : dice(1, 6);
+  c.O = dice(1, 3) == 1 ? dice(1, 20) : dice(1, 7);
+  c.R = dice(1, 6);
+  c.S = dice(0, 2) ? c.R : dice(1, 6);
+  c.stride = dice(1, 3);
+  c.padding = dice(0, 3);
+  c.dilation = c.groups = 1;
+  c.H = std::max(Index{1}, c.R - 2 * c.padding) + dice(0, 9);
+  c.W = std::max(Index{1}, c.S - 2 * c.padding) + dice(0, 9);
+  c.P = (c.H + 2 * c.padding - c.R) / c.stride + 1;
+  c.Q = (c.W + 2 * c.padding - c.S) / c.stride + 1;
+  return c;
+}
+
+// Calls f(y, x, weight) with the positions of every product; weight is counted
+// in [R, S, C, O].
+template <class F>
+void each_product(const ConvolutionShape& c, F f) {
+  for (Index n = 0; n < c.N; ++n)
+    for (Index p = 0; p < c.P; ++p)
+      for (Index q = 0; q < c.Q; ++q)
+        for (Index r = 0; r < c.R; ++r)
+          for (Index s = 0; s < c.S; ++s) {
+            const Index h = p * c.stride - c.padding + r, w = q * c.stride - c.padding + s;
+            if (h < 0 || h >= c.H || w < 0 || w >= c.W) continue;
+            for (Index i = 0; i < c.C; ++i)
+              for (Index o = 0; o < c.O; ++o)
+                f(((n * c.P + p) * c.Q + q) * c.O + o, ((n * c.H + h) * c.W + w) * c.C + i,
+                  ((r * c.S + s) * c.C + i) * c.O + o);
+          }
+}
+
+void check_lanes_forward(const kernels::Table::Lanes& lanes, const ConvolutionShape& c,
+                         Dice& dice) {
+  const Numbers x = dice.numbers(size({c.N, c.H, c.W, c.C}));
+  const Numbers weight = dice.numbers(size({c.R, c.S, c.C, c.O}));
+  const Numbers bias = dice(0, 2) ? dice.numbers(c.O) : Numbers();
+  Numbers y = guarded(size({c.N, c.P, c.Q, c.O}), -1);
+  Numbers scratch = guarded(lanes.scratch(c), std::numeric_limits<float>::quiet_NaN());
+  std::vector<double> expected(y.size() - guards);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    expected[i] = bias.empty() ? 0 : at(bias, static_cast<Index>(i) % c.O);
+  each_product(c, [&](Index to, Index from, Index w) {
+    expected[static_cast<std::size_t>(to)] += at(x, from) * at(weight, w);
+  });
+  lanes.forward(c, c.N, x.data(), weight.data(), bias.empty() ? nullptr : bias.data(), y.data(),
+                scratch.data());
+  CHECK(close(y, expected));
+  CHECK(guard_holds(scratch));
+}
+
+void check_lanes_backward(const kernels::Table::Lanes& lanes, const ConvolutionShape& c,
+                          Dice& dice) {
+  const Numbers x = dice.numbers(size({c.N, c.H, c.W, c.C}));
+  const Numbers dy = dice.numbers(size({c.N, c.P, c.Q, c.O}));
+  Numbers dweight = guarded(size({c.R, c.S, c.C, c.O}), 1), dbias = guarded(c.O, 1);
+  Numbers scratch = guarded(lanes.scratch(c), std::numeric_limits<float>::quiet_NaN());
+  std::vector<double> expected(dweight.size() - guards, 1), expected_bias(dbias.size() - guards, 1);
+  each_product(c, [&](Index to, Index from, Index w) {  // [R, S, C, O] to [O, R, S, C]
+    const Index place = w % c.O * (c.R * c.S * c.C) + w / c.O;
+    expected[static_cast<std::size_t>(place)] += at(dy, to) * at(x, from);
+  });
+  for (std::size_t i = 0; i < dy.size(); ++i)
+    expected_bias[i % static_cast<std::size_t>(c.O)] += double(dy[i]);
+  lanes.backward_weights(c, c.N, x.data(), dy.data(), dweight.data(), dbias.data(), scratch.data());
+  CHECK(close(dweight, expected));
+  CHECK(close(dbias, expected_bias));
+  CHECK(guard_holds(scratch));
+}
+
+// Numbers in quarters, so that windows have ties; sometimes a NaN.
+Numbers coarse(Dice& dice, Index count) {
+  Numbers x = dice.numbers(count);
+  for (float& v : x) v = std::round(4 * v) / 4;
+  if (dice(0, 3) == 0) at(x, dice(0, count - 1)) = std::numeric_limits<float>::quiet_NaN();
+  return x;
+}
+
+void check_max_pool(const kernels::Table::MaxPool& pool, Dice& dice) {
+  const Index kernel = dice(1, 4), Q = dice(1, 9), C = dice(1, 37);
+  const PoolRow row{kernel, Q * kernel + dice(0, 3), C, Q};
+  const Numbers x = coarse(dice, kernel * row.W * C), dy = dice.numbers(Q * C);
+  Numbers y = guarded(Q * C, -7), dx = guarded(kernel * row.W * C, -7);
+  Numbers expected = guarded(Q * C, 0), expected_dx = guarded(kernel * row.W * C, 0);
+  for (Index q = 0; q < Q; ++q)
+    for (Index c = 0; c < C; ++c) {
+      Index winner = q * kernel * C + c;
+      for (Index r = 0; r < kernel; ++r)
+        for (Index s = 0; s < kernel; ++s) {
+          const Index from = (r * row.W + q * kernel + s) * C + c;
+          if (at(x, from) > at(x, winner) || std::isnan(at(x, from))) winner = from;
+        }
+      at(expected, q * C + c) = at(const_cast<Numbers&>(x), winner);
+      if (!std::isnan(at(x, winner)))
+        at(expected_dx, winner) = at(const_cast<Numbers&>(dy), q * C + c);
+    }
+  pool.forward(row, x.data(), y.data());
+  pool.backward(row, x.data(), y.data(), dy.data(), dx.data());
+  for (Index i = 0; i < Q * C; ++i)
+    CHECK((at(y, i) == at(expected, i) || (std::isnan(at(y, i)) && std::isnan(at(expected, i)))));
+  CHECK(guard_holds(y));
+  CHECK(dx == expected_dx);
+}
+
+// Calls check(table) for every instruction set there is.
+template <class Check>
+void on_every_isa(Check check) {
+  for (const Isa isa : all_isas) {
+    if (!supported(isa)) {
+      std::cout << "SKIPPED: the " << name(isa) << " kernels, which this processor cannot run\n";
+      continue;
+    }
+    INFO("instruction set ", std::string(name(isa)));
+    check(kernels::table(isa));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("lanes: forward equals the definition") {
+  on_every_isa([](const kernels::Table& table) {
+    Dice dice;
+    for (int i = 0; i < 300; ++i)
+      check_lanes_forward(table.lanes, random_shape(dice, table.lanes.lanes), dice);
+  });
+}
+
+TEST_CASE("lanes: backward to the weights equals the definition, and is added") {
+  on_every_isa([](const kernels::Table& table) {
+    Dice dice;
+    for (int i = 0; i < 300; ++i)
+      check_lanes_backward(table.lanes, random_shape(dice, table.lanes.lanes), dice);
+  });
+}
+
+TEST_CASE("max pool: both ways equal the definition") {
+  on_every_isa([](const kernels::Table& table) {
+    Dice dice;
+    for (int i = 0; i < 300; ++i) check_max_pool(table.max_pool, dice);
+  });
+}
+
+TEST_CASE("isa: FRAQAT_ISA chooses, and refuses what it cannot have") {
+  CHECK(choose_isa("") == detected_isa());
+  CHECK(choose_isa("generic") == Isa::generic);
+  CHECK_THROWS_WITH_AS(choose_isa("sse9"),
+                       "[isa] FRAQAT_ISA names no instruction set: got sse9; expected generic, "
+                       "avx2, avx512 or vnni",
+                       Error);
+  for (const Isa isa : all_isas) {
+    if (supported(isa)) {
+      CHECK(choose_isa(name(isa)) == isa);
+      continue;
+    }
+    try {
+      choose_isa(name(isa));
+      FAIL("an instruction set that the processor lacks was accepted");
+    } catch (const Error& error) {
+      CHECK(error.kind() == Error::Kind::usage);
+      CHECK(std::string(error.what()).find("lacks: got " + std::string(name(isa))) !=
+            std::string::npos);
+    }
+  }
+}
