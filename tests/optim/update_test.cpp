@@ -277,16 +277,13 @@ TEST_CASE("optimizers: bad hyper-parameters are refused") {
                        "number >= 0",
                        Error);
   CHECK_THROWS_AS(Sgd({{{w}, nan}}), Error);
-  CHECK_THROWS_AS(Sgd({{{w}, 1, -0.1}}), Error);
-  CHECK_THROWS_AS(Sgd({{{w}, 1, nan}}), Error);
+  for (const double d : {-0.1, nan}) CHECK_THROWS_AS(Sgd({{{w}, 1, d}}), Error);
   CHECK_THROWS_AS(Sgd({{{Var()}}}), Error);
   CHECK_THROWS_WITH_AS(Sgd({{{w}, 1, 0, "a"}, {{w}, 1, 0, "b"}}),
                        "[optimizer] parameter \"w\" is given twice, the second time in group "
                        "\"b\"; expected every parameter once",
                        Error);
-  CHECK_THROWS_AS(Sgd({{{w}}}, {1.0}), Error);
-  CHECK_THROWS_AS(Sgd({{{w}}}, {-0.1}), Error);
-  CHECK_THROWS_AS(Sgd({{{w}}}, {nan}), Error);
+  for (const double mu : {1.0, -0.1, nan}) CHECK_THROWS_AS(Sgd({{{w}}}, {mu}), Error);
   CHECK_THROWS_AS(Sgd({{{w}}}, {0, true}), Error);
   CHECK_THROWS_AS(Adam({{{w}}}, {1.0}), Error);
   CHECK_THROWS_AS(Adam({{{w}}}, {0.9, nan}), Error);
