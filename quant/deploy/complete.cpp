@@ -53,7 +53,7 @@ class Check {
             quant::max_bits);
     grid(value.grid, value.bits);
     require(std::isfinite(value.scale) && value.scale >= std::numeric_limits<float>::min(),
-            "scale must be positive and normal: got ", value.scale);
+            "scale out of range: got ", value.scale, "; expected a positive, normal number");
     require(value.zero >= value.grid.lo && value.zero <= value.grid.hi,
             "zero-point out of range: got ", value.zero, "; expected a code from ", value.grid.lo,
             " to ", value.grid.hi);
@@ -90,8 +90,8 @@ class Check {
     for (const int i : op_.inputs) {
       require(i >= 0 && static_cast<std::size_t>(i) <= newest, "no such input: got value ", i,
               "; expected 0 to ", newest, ", a value made before");
-      require(!graph_.value(i).accumulators(), "input is no codes: value ", i,
-              " holds accumulators");
+      require(!graph_.value(i).accumulators(), "input without codes: got value ", i,
+              ", which holds accumulators");
     }
   }
 
@@ -107,7 +107,7 @@ class Check {
   }
 
   void finite(const std::vector<float>& numbers, std::string_view what) const {
-    for (const float x : numbers) require(std::isfinite(x), what, " must be finite: got ", x);
+    for (const float x : numbers) require(std::isfinite(x), what, " is not finite: got ", x);
   }
 
   void product(const Product& p) const {
@@ -130,7 +130,7 @@ class Check {
             "wrong number of weight scales: got ", w.scale.size(), "; expected 1 or ", channels);
     for (const float s : w.scale)
       require(std::isfinite(s) && s >= std::numeric_limits<float>::min(),
-              "weight scale must be positive and normal: got ", s);
+              "weight scale out of range: got ", s, "; expected a positive, normal number");
     require(p.multiplier.size() == channels && p.offset.size() == channels,
             "wrong number of multipliers or offsets: got ", p.multiplier.size(), " and ",
             p.offset.size(), "; expected ", channels, " each");
@@ -232,8 +232,10 @@ void append(Graph& graph, Op op) {
 }
 
 void check_complete(const Graph& graph) {
-  check(!graph.ops.empty() && graph.ops.back().output.accumulators(),
-        "[graph] the last op must be a conv2d or linear that leaves accumulators");
+  check(!graph.ops.empty(), "[graph] no ops: got 0; expected 1 or more");
+  const Op& last = graph.ops.back();
+  check(last.output.accumulators(), "[graph] wrong last op: got ", name_of(last),
+        " that leaves codes; expected a conv2d or linear that leaves accumulators");
 }
 
 }  // namespace fraqat::deploy

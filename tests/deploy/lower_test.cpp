@@ -1,0 +1,233 @@
+#include "quant/deploy/lower.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "nn/containers.hpp"
+#include "nn/layers.hpp"
+#include "quant/deploy/engine.hpp"
+#include "tests/deploy/quantized_model.hpp"
+
+using namespace fraqat;
+using namespace fraqat::deploy;
+
+namespace {
+
+/// The codes of all activation quantizers on the tape of a forward pass.
+std::vector<Integers> codes_of_module(nn::Module& model, const Tensor& images) {
+  Tape tape(Tape::Records::graph);
+  model(Var(images));
+  std::vector<Integers> all;
+  for (const auto& node : tape.nodes()) {
+    if (node->op() != "fake_quant" || !node->inputs()[0].name().empty()) continue;
+    const Attributes attributes = node->attributes();
+    const float scale = attributes.get<Tensor>("scale").item();
+    const float zero = attributes.get<Tensor>("zero").item();
+    Integers& codes = all.emplace_back();
+    for (const float y : node->output().value().span())
+      codes.push_back(static_cast<std::int32_t>(std::nearbyint(y / scale + zero)));
+  }
+  return all;
+}
+
+bool has_codes_of_its_own(const Op& op) {
+  return (product_of(op) || std::holds_alternative<Add>(op.what) ||
+          std::holds_alternative<AvgPool2d>(op.what)) &&
+         !op.output.accumulators();
+}
+
+struct Agreement {
+  Index codes = 0, off_by_one = 0, off_by_more = 0;
+};
+
+Agreement compare(const Graph& graph, const Outputs& outputs, const std::vector<Integers>& module) {
+  Agreement result;
+  std::vector<const Integers*> lowered = {&outputs.values[0]};
+  for (std::size_t i = 0; i < graph.ops.size(); ++i)
+    if (has_codes_of_its_own(graph.ops[i])) lowered.push_back(&outputs.values[i + 1]);
+  REQUIRE(lowered.size() == module.size());
+  for (std::size_t i = 0; i < module.size(); ++i) {
+    REQUIRE(lowered[i]->size() == module[i].size());
+    for (std::size_t k = 0; k < module[i].size(); ++k) {
+      const int distance = std::abs((*lowered[i])[k] - module[i][k]);
+      ++result.codes;
+      result.off_by_one += distance == 1;
+      result.off_by_more += distance > 1;
+    }
+  }
+  return result;
+}
+
+std::string text_of_failure(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing failed";
+}
+
+}  // namespace
+
+TEST_CASE("lowered networks are the module, but for rare roundings") {
+  for (const char* name : {"mlp", "lenet5", "lenet5-bn", "tiny-resnet"})
+    for (const bool affine : {false, true}) {
+      CAPTURE(name);
+      CAPTURE(affine);
+      const auto model = test::quantized_model(name, affine);
+      const Tensor images = test::model_images(60, 5);
+      const Graph graph = lower(*model, images);
+      const Outputs outputs = evaluate(graph, images, true);
+      const Outputs engine = Engine(graph).run(images, true);
+      CHECK(outputs.accumulators == engine.accumulators);
+      CHECK(outputs.values == engine.values);
+
+      const Agreement agreement = compare(graph, outputs, codes_of_module(*model, images));
+      CHECK(agreement.codes > 60 * 700);
+      CHECK(agreement.off_by_one <= agreement.codes / 1000);
+      CHECK(agreement.off_by_more <= agreement.codes / 10000);
+
+      const Tensor logits = (*model)(Var(images)).value();
+      Index close = 0;
+      for (Index i = 0; i < logits.size(); ++i)
+        close += std::abs(logits[i] - outputs.logits[i]) <= 1e-4f * (1 + std::abs(logits[i]));
+      CHECK(close >= logits.size() * 9 / 10);
+    }
+}
+
+TEST_CASE("lowering lenet5-bn: the groups become eight ops") {
+  const auto model = test::quantized_model("lenet5-bn", false);
+  const Graph graph = lower(*model, test::model_images(3, 1));
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"conv2d", "conv1"},    {"max_pool2d", "pool1"}, {"conv2d", "conv2"}, {"max_pool2d", "pool2"},
+      {"reshape", "flatten"}, {"linear", "fc1"},       {"linear", "fc2"},   {"linear", "fc3"}};
+  REQUIRE(graph.ops.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CHECK(name_of(graph.ops[i]) == expected[i].first);
+    CHECK(graph.ops[i].layer == expected[i].second);
+    CHECK(graph.ops[i].inputs == std::vector{static_cast<int>(i)});
+  }
+  CHECK(graph.input.shape == Shape{28, 28, 1});
+  CHECK(graph.ops[0].output.shape == Shape{28, 28, 6});
+  CHECK(graph.ops[3].output.shape == Shape{5, 5, 16});
+  CHECK(graph.ops[7].output.accumulators());
+}
+
+TEST_CASE("folding: M and O by hand") {
+  // conv 1 x 1 of one channel: s_x = 0.5, s_w = 0.25, s_out = 2, Z_out = 3; bias 4,
+  // gamma -3, beta 5, mean 1, variance 8 with epsilon 1, so g = -3 / 3 = -1:
+  // M = 0.5 * 0.25 * -1 / 2, O = (4 * -1 + 5 - 1 * -1) / 2 + 3.
+  const Tensor one({1}, 1.0f);
+  const auto codes = [&](const Var& x, float scale, float zero, quant::Coding coding) {
+    return op::fake_quant(x, Var(one), Var(Tensor({1, 1}, scale)), Tensor({1, 1}, zero),
+                          {coding, quant::Widths::one(4), 0, 0});
+  };
+  struct Net final : nn::Module {
+    std::function<Var(const Var&)> body;
+    Var forward(const Var& x) override { return body(x); }
+    void visit(nn::Visitor&) override {}
+    std::string_view kind() const override { return "Net"; }
+  } net;
+  Var w(Tensor({1, 1, 1, 1}, 0.75f)), last(Tensor({1, 1, 1, 1}, 1.0f));
+  w.set_name("conv.weight");
+  last.set_name("last.weight");
+  const Var bias(Tensor({1}, 4.0f)), gamma(Tensor({1}, -3.0f)), beta(Tensor({1}, 5.0f));
+  op::BatchNormState state{Tensor({1}, 1.0f), Tensor({1}, 8.0f)};
+  const std::string first_layer = "conv", last_layer = "last";
+  net.body = [&](const Var& x) {
+    Var y;
+    {
+      LayerScope scope(first_layer);
+      y = op::conv2d(codes(x, 0.5f, 2, quant::Coding::natural),
+                     codes(w, 0.25f, 0, quant::Coding::symmetric), bias);
+      op::BatchNormOptions options;
+      options.epsilon = 1;
+      y = op::relu(op::batch_norm(y, gamma, beta, state, options));
+      y = codes(y, 2, 3, quant::Coding::natural);
+    }
+    LayerScope scope(last_layer);
+    return op::conv2d(y, codes(last, 0.125f, 0, quant::Coding::symmetric));
+  };
+  const Graph graph = lower(net, Tensor({1, 2, 2, 1}, 0.0f));
+  const auto& conv = std::get<Conv2d>(graph.ops[0].what);
+  CHECK(conv.weight.codes == std::vector<std::int8_t>{3});
+  CHECK(conv.multiplier == std::vector{-0.0625f});
+  CHECK(conv.offset == std::vector{4.0f});
+  CHECK(graph.ops[0].output.grid == Grid{3, 15});  // relu
+  CHECK(graph.ops[0].output.zero == 3);
+  const auto& logits = std::get<Conv2d>(graph.ops[1].what);
+  CHECK(logits.weight.codes == std::vector<std::int8_t>{7});  // 1 / 0.125 is beyond the grid
+  CHECK(logits.multiplier == std::vector{0.25f});
+  CHECK(logits.offset == std::vector{0.0f});
+}
+
+TEST_CASE("lowering refuses what has no integer form, and names the layers") {
+  const Tensor images = test::model_images(2, 1);
+  const auto failure = [&](nn::Module& model) {
+    return text_of_failure([&] { lower(model, images); });
+  };
+  SUBCASE("no quantizers at all") {
+    const auto model = test::quantized_model("lenet5", false);
+    quant::set_mode(*model, quant::Quantizer::Mode::off);
+    CHECK(
+        failure(*model).find("conv2d in layer \"conv1\" reads the image, which leaves no codes") !=
+        std::string::npos);
+  }
+  SUBCASE("an activation without a quantizer") {
+    const auto model = test::quantized_model("lenet5", false);
+    for (auto& [name, slot] : nn::slots(*model))
+      if (name == "relu2.output_q") slot->clear();
+    CHECK(failure(*model).find("max_pool2d in layer \"pool2\" reads relu in layer \"relu2\"") !=
+          std::string::npos);
+  }
+  SUBCASE("a weight without a quantizer") {
+    const auto model = test::quantized_model("lenet5", false);
+    for (auto& [name, slot] : nn::slots(*model))
+      if (name == "fc2.weight_q") slot->clear();
+    CHECK(failure(*model).find("linear in layer \"fc2\" has a weight without codes") !=
+          std::string::npos);
+  }
+  SUBCASE("two quantizers behind each other") {
+    const auto model = test::quantized_model("lenet5", false);
+    std::shared_ptr<nn::Transform> first;
+    for (auto& [name, slot] : nn::slots(*model)) {
+      if (name != "relu1.output_q" && name != "conv2.input_q") continue;
+      struct Borrowed final : nn::Transform {
+        nn::Transform* of;
+        explicit Borrowed(nn::Transform* of) : of(of) {}
+        Var operator()(const Var& x) override { return (*of)(x); }
+      };
+      if (!first)
+        first = std::make_shared<Borrowed>(slot->get());
+      else
+        slot->fill(first);
+    }
+    CHECK(failure(*model).find("fake_quant in layer \"conv2\" quantizes what has codes already: "
+                               "max_pool2d in layer \"pool1\"") != std::string::npos);
+  }
+  SUBCASE("a quantizer behind the last layer") {
+    const auto model = test::quantized_model("lenet5", false);
+    nn::Transform* relu = nullptr;
+    for (auto& [name, slot] : nn::slots(*model)) {
+      if (name == "relu4.output_q") relu = slot->get();
+      if (name == "fc3.output_q") slot->fill(std::shared_ptr<nn::Transform>(relu, [](auto*) {}));
+    }
+    CHECK(failure(*model).find("does not end in accumulators: got fake_quant in layer \"fc3\"") !=
+          std::string::npos);
+  }
+  SUBCASE("an op without an integer form") {
+    struct Exp final : nn::Module {
+      Var forward(const Var& x) override { return op::exp(x); }
+      void visit(nn::Visitor&) override {}
+      std::string_view kind() const override { return "Exp"; }
+    } model;
+    CHECK(failure(model).find("exp in layer \"\" has no integer form") != std::string::npos);
+  }
+  SUBCASE("training mode") {
+    const auto model = test::quantized_model("lenet5", false);
+    const TrainingStep step({1, 0, 0});
+    CHECK(failure(*model).find("inside a training step") != std::string::npos);
+  }
+}

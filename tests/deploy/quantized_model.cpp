@@ -1,0 +1,65 @@
+#include "tests/deploy/quantized_model.hpp"
+
+#include "core/random.hpp"
+
+namespace fraqat::test {
+namespace {
+
+/// Statistics and parameters of batch norm that training could have left.
+void unsettle(nn::Module& model) {
+  std::uint32_t n = 0;
+  const auto fill = [&](Tensor& tensor, float low, float high) {
+    fill_uniform(tensor, low, high, Philox(7, Stream::synthetic, ++n));
+  };
+  for (auto& [name, var] : nn::parameters(model))
+    if (var->shape().rank() == 1 && name.ends_with(".weight")) {
+      fill(var->value(), 0.5f, 1.5f);
+      for (Index c = 0; c < var->value().size(); c += 2) var->value()[c] *= -1;
+    } else if (var->shape().rank() == 1) {
+      fill(var->value(), -0.3f, 0.5f);
+    }
+  for (auto& [name, buffer] : nn::buffers(model))
+    if (name.ends_with("running_mean"))
+      fill(*buffer, -0.2f, 0.2f);
+    else if (name.ends_with("running_var"))
+      fill(*buffer, 0.1f, 0.6f);
+}
+
+}  // namespace
+
+Tensor model_images(Index count, std::uint64_t seed) {
+  Tensor images({count, 28, 28, 1});
+  fill_normal(images, Philox(seed, Stream::synthetic));
+  for (Index i = images.size() - 1; i >= 29; --i)
+    images[i] = images[i] + 0.5f * images[i - 1] + 0.5f * images[i - 28];
+  return images;
+}
+
+std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine) {
+  auto model = models::make(name, {28, 28, 1}, 10, 3);
+  unsettle(*model);
+  quant::Spec spec;
+  spec.weight.per_channel = true;
+  spec.activation.bits = "logits-argmax";  // all widths are candidates
+  spec.activation.affine = affine;
+  spec.activation.range = spec.weight.range = affine ? "minmax" : "mse";
+  int bits = 2;
+  for (auto& [layer, module] : nn::modules(*model))
+    if (module->kind() == "Conv2d" || module->kind() == "Linear") {
+      spec.weight_bits.emplace_back(layer, bits);
+      bits = bits == 8 ? 2 : bits + 1;
+    }
+  const Tensor images = model_images(30, 1);
+  quant::attach(*model, images, spec);
+  quant::set_mode(*model, quant::Quantizer::Mode::observe);
+  (*model)(Var(images));
+  quant::calibrated(*model);
+  for (quant::Quantizer* q : quant::quantizers(*model))
+    if (q->info().role == quant::Role::activation) {
+      q->freeze(bits);
+      bits = bits == 8 ? 2 : bits + 1;
+    }
+  return model;
+}
+
+}  // namespace fraqat::test

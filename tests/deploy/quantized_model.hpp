@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "models/models.hpp"
+#include "quant/attach.hpp"
+
+namespace fraqat::test {
+
+/// The network `name` for images [28, 28, 1] and 10 classes: weights of 2 to 8
+/// bits in turn, half of the channels' gammas negative, running statistics away
+/// from 0 and 1, ranges calibrated on model_images.  `affine` activations have
+/// zero-points.
+std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine);
+
+/// [count, 28, 28, 1], normal numbers, smooth over neighbours.
+Tensor model_images(Index count, std::uint64_t seed);
+
+}  // namespace fraqat::test
