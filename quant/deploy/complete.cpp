@@ -20,7 +20,7 @@ class Check {
     edges();
     const Shape shape = std::visit([this](const auto& what) { return shape_of(what); }, op_.what);
     Value value = op_.output;
-    if (inherits()) {
+    if (acts_on_codes(op_)) {
       value = in(0);
       if (const auto* clamp = std::get_if<Clamp>(&op_.what)) value.grid = {clamp->low, clamp->high};
     }
@@ -77,11 +77,6 @@ class Check {
   }
 
   const Value& in(std::size_t i) const { return graph_.value(op_.inputs[i]); }
-  bool inherits() const {
-    return !product_of(op_) && !std::holds_alternative<Add>(op_.what) &&
-           !std::holds_alternative<AvgPool2d>(op_.what);
-  }
-
   void edges() const {
     const std::size_t wanted = std::holds_alternative<Add>(op_.what) ? 2 : 1;
     require(op_.inputs.size() == wanted, "wrong number of inputs: got ", op_.inputs.size(),

@@ -21,6 +21,11 @@ const Product* product_of(const Op& op) {
   return std::get_if<Linear>(&op.what);
 }
 
+bool acts_on_codes(const Op& op) {
+  return !product_of(op) && !std::holds_alternative<Add>(op.what) &&
+         !std::holds_alternative<AvgPool2d>(op.what);
+}
+
 std::vector<std::int64_t> accumulator_bounds(const Graph& graph, const Op& op) {
   const std::int64_t reach = graph.value(op.inputs[0]).reach();
   if (const auto* pool = std::get_if<AvgPool2d>(&op.what))

@@ -130,6 +130,9 @@ std::string_view name_of(const Op& op);
 /// The weights and multipliers of a conv2d or linear; nullptr for other ops.
 const Product* product_of(const Op& op);
 
+/// True for max_pool2d, clamp, pad_channels and reshape.
+bool acts_on_codes(const Op& op);
+
 /// Adds an op behind the others.  What its output is follows from its inputs
 /// (the shape, and for ops on codes everything else); of op.output only the
 /// codes of conv2d, linear, add and avg_pool2d are read.  Proves that the op can

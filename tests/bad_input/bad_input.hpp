@@ -28,6 +28,7 @@ BadInputs safetensors_cases();
 BadInputs state_cases();
 BadInputs png_cases();
 BadInputs idx_cases();
+BadInputs packed_cases();
 
 /// "[who] ...", one line, of the one Error that `load()` throws; "" without one.
 /// Fails the running test if it is another exception or another kind.

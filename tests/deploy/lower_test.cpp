@@ -32,11 +32,7 @@ std::vector<Integers> codes_of_module(nn::Module& model, const Tensor& images) {
   return all;
 }
 
-bool has_codes_of_its_own(const Op& op) {
-  return (product_of(op) || std::holds_alternative<Add>(op.what) ||
-          std::holds_alternative<AvgPool2d>(op.what)) &&
-         !op.output.accumulators();
-}
+bool has_codes_of_its_own(const Op& op) { return !acts_on_codes(op) && !op.output.accumulators(); }
 
 struct Agreement {
   Index codes = 0, off_by_one = 0, off_by_more = 0;

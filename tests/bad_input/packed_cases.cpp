@@ -1,0 +1,237 @@
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+
+#include "core/file.hpp"
+#include "nn/safetensors.hpp"
+#include "quant/deploy/packed.hpp"
+#include "tests/bad_input/bad_input.hpp"
+
+namespace fraqat::test {
+namespace {
+
+using namespace deploy;
+
+/// conv2d 2 x 2 -> max_pool2d -> add of it and itself -> reshape -> linear, on
+/// images [4, 4, 1].
+Graph small_graph() {
+  const auto product = [](Product& p, const Shape& shape, int bits) {
+    p.weight = {shape, bits, quant::grid_of(quant::Coding::symmetric, bits), {}, {0.5f}};
+    p.weight.codes.assign(static_cast<std::size_t>(shape.size()), 1);
+    p.multiplier.assign(static_cast<std::size_t>(shape[0]), 0.25f);
+    p.offset.assign(static_cast<std::size_t>(shape[0]), 1);
+  };
+  const Value codes{.shape = {}, .bits = 4, .grid = {0, 15}, .scale = 0.125f, .zero = 2};
+  Graph graph;
+  graph.input = {.shape = {4, 4, 1}, .bits = 8, .grid = {0, 255}, .scale = 0.5f, .zero = 7};
+  Conv2d conv;
+  product(conv, {3, 2, 2, 1}, 3);
+  append(graph, {"conv", {0}, conv, codes});
+  append(graph, {"pool", {1}, MaxPool2d{2, 1, 0}, {}});
+  append(graph, {"sum", {2, 2}, Add{0.5f, 0.25f, 2}, codes});
+  append(graph, {"flat", {3}, Reshape{{12}}, {}});
+  Linear linear;
+  product(linear, {2, 12}, 5);
+  append(graph, {"fc", {4}, linear, {.shape = {}, .bits = Value::accumulator_bits}});
+  return graph;
+}
+
+using File = nn::SafeTensors;
+
+std::string bytes_of(const File& file) {
+  const auto bytes = nn::serialize(file);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The good file with `change` applied and both kinds of checksum right again.
+std::string repaired(const std::function<void(File&)>& change) {
+  File file = nn::parse_safetensors(pack(small_graph(), {"m", "d", {"a", "b"}, {0}, {1}}), "good");
+  change(file);
+  std::string sums;
+  for (const auto& entry : file.entries) {
+    const std::uint32_t crc = crc32(entry.bytes);
+    for (int shift = 28; shift >= 0; shift -= 4) sums += "0123456789abcdef"[crc >> shift & 15];
+  }
+  file.metadata["fraqat.crc32"] = sums;
+  return bytes_of(file);
+}
+
+std::string with_metadata(const std::string& key, const std::string& text) {
+  return repaired([&](File& file) { file.metadata[key] = text; });
+}
+
+/// The good file with the first `from` behind `after` in its metadata `key` changed.
+std::string edited(const std::string& after, const std::string& from, const std::string& to,
+                   const std::string& key = "fraqat.graph") {
+  return repaired([&](File& file) {
+    std::string& text = file.metadata.at(key);
+    const auto start = text.find(after);
+    const auto found = start == std::string::npos ? start : text.find(from, start);
+    check(found != std::string::npos, "[test] no ", from, " behind ", after, " in ", text);
+    text.replace(found, from.size(), to);
+  });
+}
+
+nn::SafeTensors::Entry& entry(File& file, const std::string& name) {
+  for (auto& entry : file.entries)
+    if (entry.name == name) return entry;
+  fail(Error::Kind::failed, "[test] no tensor ", name);
+}
+
+std::string with_float(const std::string& name, float number) {
+  return repaired(
+      [&](File& file) { std::memcpy(entry(file, name).bytes.data(), &number, sizeof(number)); });
+}
+
+std::string with_byte(const std::string& name, std::size_t i, int byte) {
+  return repaired([&](File& file) { entry(file, name).bytes[i] = static_cast<std::byte>(byte); });
+}
+
+std::string resized(const std::string& name, std::size_t bytes) {
+  return repaired([&](File& file) {
+    auto& found = entry(file, name);
+    found.bytes.resize(bytes);
+    found.shape = {static_cast<Index>(bytes) / nn::dtype_bytes(found.dtype)};
+  });
+}
+
+std::string unsealed(bool wrong_crc) {
+  File file = nn::parse_safetensors(pack(small_graph(), {"m", "d", {"a", "b"}, {0}, {1}}), "good");
+  file.sealed = wrong_crc;
+  if (wrong_crc) entry(file, "conv.weight").bytes[0] ^= std::byte{1};
+  return bytes_of(file);
+}
+
+std::string flipped() {
+  std::string bytes = repaired([](File&) {});
+  bytes.back() ^= 1;
+  return bytes;
+}
+
+}  // namespace
+
+BadInputs packed_cases() {
+  const auto load = [](const std::string& path) { read_packed(path); };
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const std::string deep(100000, '[');
+  const std::string conv = "\"conv2d\"", pool = "\"max_pool2d\"", sum = "\"add\"",
+                    flat = "\"reshape\"", fc = "\"linear\"", image = "\"input\"";
+  return {
+      {"packed-flipped-bit", flipped(), load, "sha256"},
+      {"packed-truncated", repaired([](File&) {}).substr(0, 1000), load, "beyond the file"},
+      {"packed-no-seal", unsealed(false), load, "no checksum"},
+      {"packed-wrong-crc", unsealed(true), load, "wrong fraqat.crc32"},
+      {"packed-float-checkpoint", repaired([](File& f) { f.metadata.erase("fraqat.packed"); }),
+       load, "missing metadata: got no \"fraqat.packed\""},
+      {"packed-version-0", with_metadata("fraqat.packed", "0"), load, "version of fraqat.packed"},
+      {"packed-version-2", with_metadata("fraqat.packed", "2"), load, "version of fraqat.packed"},
+      {"packed-no-graph", repaired([](File& f) { f.metadata.erase("fraqat.graph"); }), load,
+       "missing metadata"},
+      {"packed-no-json", with_metadata("fraqat.graph", "{\"input\": oops}"), load, "at offset 11"},
+      {"packed-depth-bomb", with_metadata("fraqat.graph", deep), load, "nested too deep"},
+      {"packed-graph-a-list", with_metadata("fraqat.graph", "[]"), load, "expected an object"},
+      {"packed-no-ops", edited(image, "\"ops\":[", "\"opq\":["), load, "ops: got nothing"},
+      {"packed-empty-graph",
+       with_metadata(
+           "fraqat.graph",
+           R"({"input":{"shape":[1],"bits":8,"lo":0,"hi":255,"scale":1,"zero":0},"ops":[]})"),
+       load, "tensors that no op reads"},
+      {"packed-unknown-op", edited(pool, pool, "\"softmax\""), load, "ops[1].op: no such op"},
+      {"packed-unknown-key", edited(conv, "\"stride\"", "\"x\":1,\"stride\""), load,
+       "unknown key: got \"x\""},
+      {"packed-key-twice", edited(conv, "\"stride\"", "\"groups\":1,\"stride\""), load,
+       "key twice: got \"groups\""},
+      {"packed-missing-key", edited(conv, "\"stride\":1,", ""), load, "ops[0].stride: got nothing"},
+      {"packed-edge-forward", edited(pool, "[1]", "[5]"), load, "no such input: got value 5"},
+      {"packed-cycle", edited(pool, "[1]", "[2]"), load, "no such input: got value 2"},
+      {"packed-edge-negative", edited(pool, "[1]", "[-1]"), load, "ops[1].in: got \"-1\""},
+      {"packed-edge-huge", edited(pool, "[1]", "[18446744073709551615]"), load, "ops[1].in"},
+      {"packed-edge-missing", edited(sum, "[2,2]", "[2]"), load, "wrong number of inputs"},
+      {"packed-edge-real", edited(pool, "[1]", "[1.0]"), load, "expected a whole number"},
+      {"packed-bits-0", edited(conv, "\"bits\":3", "\"bits\":0"), load, "weight.bits: got \"0\""},
+      {"packed-bits-33", edited(conv, "\"bits\":3", "\"bits\":33"), load, "weight.bits"},
+      {"packed-bits-fraction", edited(conv, "\"bits\":3", "\"bits\":2.5"), load, "weight.bits"},
+      {"packed-bits-text", edited(conv, "\"bits\":3", "\"bits\":\"3\""), load, "weight.bits"},
+      {"packed-value-bits-1", edited(image, "\"bits\":8", "\"bits\":1"), load, "input.bits"},
+      {"packed-weight-grid-wide", edited(conv, "\"hi\":3", "\"hi\":5"), load,
+       "more codes than bits"},
+      {"packed-grid-upside-down", edited(image, "\"hi\":255", "\"hi\":-1"), load,
+       "codes do not fit"},
+      {"packed-scale-0", edited(image, "\"scale\":0.5", "\"scale\":0"), load, "scale out of range"},
+      {"packed-scale-negative", edited(image, "\"scale\":0.5", "\"scale\":-0.5"), load,
+       "scale out of range"},
+      {"packed-scale-subnormal", edited(image, "\"scale\":0.5", "\"scale\":1e-40"), load,
+       "scale out of range"},
+      {"packed-scale-too-large", edited(image, "\"scale\":0.5", "\"scale\":1e39"), load,
+       "number out of range"},
+      {"packed-scale-nan", edited(image, "\"scale\":0.5", "\"scale\":NaN"), load,
+       "no JSON at offset"},
+      {"packed-scale-null", edited(image, "\"scale\":0.5", "\"scale\":null"), load,
+       "input.scale: got \"null\""},
+      {"packed-zero-off-grid", edited(image, "\"zero\":7", "\"zero\":256"), load,
+       "zero-point out of range"},
+      {"packed-zero-huge", edited(image, "\"zero\":7", "\"zero\":4294967296"), load, "input.zero"},
+      {"packed-multiplier-nan", with_float("conv.multiplier", nan), load,
+       "multiplier is not finite"},
+      {"packed-multiplier-infinite", with_float("fc.multiplier", -infinity), load,
+       "ops[4] (linear \"fc\"): multiplier is not finite"},
+      {"packed-offset-nan", with_float("conv.offset", nan), load, "offset is not finite"},
+      {"packed-weight-scale-0", with_float("conv.scale", 0), load, "weight scale out of range"},
+      {"packed-weight-scale-nan", with_float("conv.scale", nan), load, "weight scale out of range"},
+      {"packed-code-off-grid", with_byte("conv.weight", 0, 0x27), load, "code 0 off the grid"},
+      {"packed-tail-bits", with_byte("conv.weight", 4, 0x10), load, "bits behind the last code"},
+      {"packed-weight-short", resized("conv.weight", 4), load, "wrong size: got 4 bytes"},
+      {"packed-weight-long", resized("fc.weight", 16), load, "wrong size: got 16 bytes"},
+      {"packed-scales-too-many", resized("conv.scale", 8), load, "wrong size: got 2"},
+      {"packed-offset-short", resized("conv.offset", 8), load, "wrong size: got 2"},
+      {"packed-weight-dtype",
+       repaired([](File& f) { entry(f, "fc.weight").dtype = nn::DType::i8; }), load,
+       "wrong tensor: got I8"},
+      {"packed-missing-tensor", repaired([](File& f) { entry(f, "fc.weight").name = "fc.heavy"; }),
+       load, "got none called \"fc.weight\""},
+      {"packed-extra-tensor", repaired([](File& f) {
+         f.entries.push_back({"zzz", nn::DType::u8, {1}, {std::byte{0}}});
+       }),
+       load, "tensors that no op reads: got 9"},
+      {"packed-layer-twice", edited(fc, "\"layer\":\"fc\"", "\"layer\":\"conv\""), load,
+       "\"conv.multiplier\": wrong size"},
+      {"packed-shape-overflow", edited(conv, "[3,2,2,1]", "[16777216,16777216,16777216,16777216]"),
+       load, "too many elements"},
+      {"packed-shape-beyond-64-bits", edited(conv, "[3,2,2,1]", "[9223372036854775807,2,2,1]"),
+       load, "weight.shape"},
+      {"packed-shape-zero", edited(conv, "[3,2,2,1]", "[0,2,2,1]"), load, "weight.shape"},
+      {"packed-shape-rank", edited(conv, "[3,2,2,1]", "[3,2,2,1,1,1]"), load, "got 6 extents"},
+      {"packed-shape-mismatch", edited(conv, "[3,2,2,1]", "[3,1,2,2]"), load,
+       "channels do not fit"},
+      {"packed-image-shape", edited(image, "[4,4,1]", "[4,4]"), load, "wrong rank"},
+      {"packed-window-too-large", edited(pool, "\"kernel\":2", "\"kernel\":9"), load,
+       "window larger than the image"},
+      {"packed-stride-0", edited(conv, "\"stride\":1", "\"stride\":0"), load, "stride: got \"0\""},
+      {"packed-groups", edited(conv, "\"groups\":1", "\"groups\":2"), load, "channels do not fit"},
+      {"packed-dilation-huge", edited(conv, "\"dilation\":1", "\"dilation\":16777216"), load,
+       "window larger than the image"},
+      {"packed-padding-huge", edited(conv, "\"padding\":0", "\"padding\":16777216"), load,
+       "extent out of range"},
+      {"packed-reshape-size", edited(flat, "[12]", "[13]"), load, "sizes differ"},
+      {"packed-add-constant", edited(sum, "\"m1\":0.5", "\"m1\":[]"), load, "m1: got array"},
+      {"packed-codes-missing",
+       edited(conv, ",\"out\":{\"bits\":4,\"lo\":0,\"hi\":15,\"scale\":0.125,\"zero\":2}", ""),
+       load, "input without codes: got value 1"},
+      {"packed-codes-of-pool", edited(pool, "\"padding\":0", "\"padding\":0,\"out\":{}"), load,
+       "ops[1].out: got codes for max_pool2d"},
+      {"packed-codes-last",
+       edited(fc, "\"hi\":15}",
+              "\"hi\":15},\"out\":{\"bits\":4,\"lo\":0,\"hi\":15,\"scale\":1,\"zero\":2}"),
+       load, "wrong last op"},
+      {"packed-classes", edited("", "[\"a\",\"b\"]", "[\"a\"]", "fraqat.model"), load,
+       "classes: got 1 names; expected 2"},
+      {"packed-mean-size", edited("", "\"mean\":[0.0]", "\"mean\":[0,0]", "fraqat.model"), load,
+       "mean: wrong size"},
+      {"packed-deviation-0", edited("", "\"deviation\":[1.0]", "\"deviation\":[0]", "fraqat.model"),
+       load, "deviation: got 0"},
+  };
+}
+
+}  // namespace fraqat::test

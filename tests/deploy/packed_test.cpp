@@ -1,0 +1,147 @@
+#include "quant/deploy/packed.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <limits>
+
+#include "core/file.hpp"
+#include "nn/safetensors.hpp"
+#include "quant/deploy/lower.hpp"
+#include "tests/deploy/quantized_model.hpp"
+#include "tests/deploy/random_graph.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace fraqat;
+using namespace fraqat::deploy;
+
+namespace {
+
+ModelInfo info_for(const Graph& graph) {
+  ModelInfo info{"some \"net\"", "data\n1", {}, {}, {}};
+  for (Index i = 0; i < graph.ops.back().output.shape.size(); ++i)
+    info.classes.push_back("class \xc3\xa9 " + std::to_string(i));
+  for (Index c = 0; c < graph.input.shape[-1]; ++c) {
+    info.mean.push_back(0.1307 + 1e-17 * static_cast<double>(c));
+    info.deviation.push_back(1.0 / 3);
+  }
+  return info;
+}
+
+}  // namespace
+
+TEST_CASE("packed codes: every width, every tail, bit by bit") {
+  for (int bits = 2; bits <= 8; ++bits)
+    for (Index count = 1; count <= 41; ++count) {
+      const Grid grid = quant::grid_of(quant::Coding::symmetric, bits);
+      test::Dice dice(static_cast<std::uint32_t>(100 * bits + count));
+      std::vector<std::int8_t> codes;
+      for (Index i = 0; i < count; ++i)
+        codes.push_back(static_cast<std::int8_t>(dice.whole(grid.lo, grid.hi)));
+      codes.front() = static_cast<std::int8_t>(grid.lo);
+      codes.back() = static_cast<std::int8_t>(grid.hi);
+
+      std::vector<int> expected;  // the bits of the file, lowest first
+      for (const std::int8_t code : codes)
+        for (int b = 0; b < bits; ++b) expected.push_back((code - grid.lo) >> b & 1);
+      while (expected.size() % 8) expected.push_back(0);
+
+      const auto bytes = pack_codes(codes, grid, bits);
+      REQUIRE(bytes.size() * 8 == expected.size());
+      REQUIRE(static_cast<Index>(bytes.size()) == packed_bytes(count, bits));
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        REQUIRE((std::to_integer<int>(bytes[i / 8]) >> i % 8 & 1) == expected[i]);
+      CHECK(unpack_codes(bytes, count, grid, bits, "x") == codes);
+    }
+}
+
+TEST_CASE("packed codes of the whole byte range") {
+  std::vector<std::int8_t> codes;
+  for (int q = -128; q <= 127; ++q) codes.push_back(static_cast<std::int8_t>(q));
+  const auto bytes = pack_codes(codes, {-128, 127}, 8);
+  for (std::size_t i = 0; i < 256; ++i) CHECK(std::to_integer<std::size_t>(bytes[i]) == i);
+  CHECK(unpack_codes(bytes, 256, {-128, 127}, 8, "x") == codes);
+}
+
+TEST_CASE("packed files: the same graph comes back, and the bytes are those predicted") {
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    Graph graph = test::random_graph(seed);
+    const ModelInfo info = info_for(graph);
+    const auto bytes = pack(graph, info);
+    const Packed packed = unpack(bytes, "memory");
+    CHECK(packed.graph == graph);
+    CHECK(packed.info == info);
+    CHECK(pack(packed.graph, packed.info) == bytes);
+
+    Index data = 0;
+    for (const auto& entry : nn::parse_safetensors(bytes, "memory").entries)
+      data += static_cast<Index>(entry.bytes.size());
+    CHECK(data == data_bytes(graph));
+    CHECK(packed.header_bytes() + data == static_cast<Index>(bytes.size()));
+  }
+}
+
+TEST_CASE("packed files keep every float32") {
+  using Limits = std::numeric_limits<float>;
+  Graph graph = test::linear_graph(3, 4, std::vector<std::int8_t>(12, 1));
+  auto& linear = std::get<Linear>(graph.ops[0].what);
+  linear.multiplier = {Limits::denorm_min(), -Limits::max(), -0.0f, 0.1f};
+  linear.weight.scale = {Limits::min(), Limits::max(), 1.0f / 3, 3e7f};
+  for (const float scale : {0.1f, 1.0f / 3, Limits::min(), Limits::max(), 8388609.0f, 1e-10f,
+                            5.9604645e-8f, 0.00784313772f}) {
+    graph.input.scale = scale;
+    CHECK(unpack(pack(graph, info_for(graph)), "memory").graph == graph);
+  }
+}
+
+TEST_CASE("lenet5-bn: data bytes as the budget counts them, a header below 5 KB") {
+  const auto model = test::quantized_model("lenet5-bn", false);
+  const Graph graph = lower(*model, test::model_images(1, 1));
+  ModelInfo info{"lenet5-bn", "fashion-mnist", {}, {0.2860}, {0.3530}};
+  for (const char* name : {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+                           "Sneaker", "Bag", "Ankle boot"})
+    info.classes.push_back(name);
+  test::TemporaryDirectory directory;
+  const std::string path = directory / "model.fraqat";
+  write_packed(path, graph, info);
+  const Packed packed = read_packed(path);
+  CHECK(packed.graph == graph);
+  CHECK(packed.file_bytes == static_cast<Index>(std::filesystem::file_size(path)));
+
+  // Widths 2, 3, 4, 5, 6 for 150, 2400, 48000, 10080 and 840 weights; 12 bytes a channel.
+  const Index expected = 38 + 900 + 24000 + 6300 + 630 + 12 * (6 + 16 + 120 + 84 + 10);
+  CHECK(data_bytes(graph) == expected);
+  CHECK(packed.file_bytes - expected == packed.header_bytes());
+  CHECK(packed.header_bytes() < 5000);
+  MESSAGE("header: ", packed.header_bytes(), " bytes");
+}
+
+TEST_CASE("packed files: no altered byte and no truncation goes unnoticed") {
+  const Graph graph = test::linear_graph(3, 2, {1, -2, 3, 4, 5, -127});
+  const auto good = pack(graph, info_for(graph));
+  Index accepted = 0;
+  const auto refused = [&](std::span<const std::byte> bytes) {
+    try {
+      unpack(bytes, "damaged");
+      ++accepted;
+    } catch (const Error& error) {
+      CHECK(error.kind() == Error::Kind::input);
+      CHECK(std::string_view(error.what()).find("damaged") != std::string_view::npos);
+    }
+  };
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    auto bad = good;
+    for (const int mask : {1, 128}) {
+      bad[i] = good[i] ^ static_cast<std::byte>(mask);
+      refused(bad);
+    }
+    refused(std::span(good).first(i));
+  }
+  CHECK(accepted == 0);
+}
+
+TEST_CASE("an unfinished graph is not packed") {
+  Graph graph = test::random_graph(1);
+  graph.ops.pop_back();
+  CHECK_THROWS_AS(pack(graph, {}), Error);
+}
