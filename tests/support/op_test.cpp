@@ -4,6 +4,9 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <string>
+
+#include "tools/proofs.hpp"
 
 namespace fraqat::test {
 namespace {
@@ -52,17 +55,23 @@ void check_same(const Run& a, const Run& b, const char* what) {
   }
 }
 
+// "clip" in TEST_CASE("clip: both ends belong to the interval").
+std::string op_under_test() {
+  const std::string test = doctest::getContextOptions()->currentTest->m_name;
+  return test.substr(0, test.find(':'));
+}
+
 }  // namespace
 
 Tensor normal(const Shape& shape, std::uint64_t seed) {
   Tensor t(shape);
-  fill_normal(t, Philox(seed, Stream::synthetic));
+  fill_normal(t, Philox(seed + tools::seed_shift(), Stream::synthetic));
   return t;
 }
 
 Tensor uniform(const Shape& shape, Real low, Real high, std::uint64_t seed) {
   Tensor t(shape);
-  fill_uniform(t, low, high, Philox(seed, Stream::synthetic));
+  fill_uniform(t, low, high, Philox(seed + tools::seed_shift(), Stream::synthetic));
   return t;
 }
 
@@ -99,6 +108,7 @@ void gradcheck(const Function& f, std::vector<Tensor> inputs, double rtol,
   double scale = 1;  // of the gradients: float cannot resolve small ones among large
   for (const Tensor& g : once.gradients)
     for (Index i = 0; i < g.size(); ++i) scale = std::max(scale, std::abs(double(g[i])));
+  const std::string op = op_under_test();
   Index compared = 0;
   for (std::size_t k = 0; k < vars.size(); ++k) {
     if (!checked.empty() && !checked[k]) continue;
@@ -113,6 +123,7 @@ void gradcheck(const Function& f, std::vector<Tensor> inputs, double rtol,
       x = kept;
       const double numeric = (above - below) / (2 * double(step));
       const double analytic = double(once.gradients[k][i]);
+      tools::compare(op, analytic, numeric);
       const double bound =
           exact ? 1e-8 + rtol * std::max(std::abs(numeric), std::abs(analytic)) : 0.03 * scale;
       if (!(std::abs(numeric - analytic) <= bound)) {
@@ -121,6 +132,24 @@ void gradcheck(const Function& f, std::vector<Tensor> inputs, double rtol,
         return;
       }
     }
+  }
+  CHECK(compared > 0);
+}
+
+void surrogate_check(std::string_view op_name, const Function& f, const std::vector<Tensor>& inputs,
+                     const DeclaredGradient& declared) {
+  const Run tape = run(f, inputs);
+  check_same(tape, run(f, inputs), "second run");
+  const std::vector<Tensor> expected = declared(inputs, loss_weights(tape.result.shape()));
+  REQUIRE(expected.size() == inputs.size());
+  Index compared = 0;
+  for (std::size_t k = 0; k < expected.size(); ++k) {
+    INFO("gradient of input ", k);
+    if (!expected[k]) continue;
+    REQUIRE(tape.gradients[k]);
+    check_close(tape.gradients[k], expected[k], exact ? 1e-9 : 1e-4, exact ? 1e-10 : 1e-4);
+    for (Index i = 0; i < expected[k].size(); ++i, ++compared)
+      tools::compare(op_name, double(tape.gradients[k][i]), double(expected[k][i]));
   }
   CHECK(compared > 0);
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/ops.hpp"
@@ -36,10 +37,21 @@ std::vector<Real> numbers(const Tensor& tensor);
 /// Compares the gradients of every input with central finite differences of
 /// L = sum(w * f(x)), w fixed and random; each element of each input.  With
 /// double: error <= 1e-8 + rtol |gradient|; with float a coarse check only.
-/// Also runs f twice and wants the same bits.  `checked` says which inputs are
+/// Also runs f twice and wants the same bits.  Counts for the op that the test
+/// case is named after: TEST_CASE("NAME: ...").  `checked` says which inputs are
 /// compared (all, if empty).
 void gradcheck(const Function& f, std::vector<Tensor> inputs, double rtol = 1e-6,
                std::vector<bool> checked = {});
+
+/// The gradients that an op declares where finite differences have nothing to
+/// say (straight-through estimators): one per input, empty where it has none.
+using DeclaredGradient =
+    std::function<std::vector<Tensor>(std::span<const Tensor> inputs, const Tensor& dy)>;
+
+/// Compares the tape's gradients of L = sum(w * f(x)) with `declared` at dy = w.
+/// With double: error <= 1e-10 + 1e-9 |gradient|; with float 1e-4 of either.
+void surrogate_check(std::string_view op_name, const Function& f, const std::vector<Tensor>& inputs,
+                     const DeclaredGradient& declared);
 
 /// Runs forward and backward with 1, 2, 3 and 4 threads and wants the same bits
 /// of the result and of every gradient.
