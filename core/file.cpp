@@ -171,7 +171,8 @@ mode_t mode_to_keep(const std::string& path) {
 void flush_directory(const std::string& path) {
   const Descriptor directory(directory_of(path), O_RDONLY | O_DIRECTORY);
   // EINVAL: this file system has no such thing as flushing a directory.
-  if (!directory.is_open() || (::fsync(*directory) != 0 && errno != EINVAL))
+  const auto flush = [&] { return ::fsync(*directory); };
+  if (!directory.is_open() || (uninterrupted(flush) != 0 && errno != EINVAL))
     fail_writing(path, "flush the directory of", errno);
 }
 

@@ -32,6 +32,8 @@ std::string repeated(std::string_view part, int times) {
   return text;
 }
 
+std::string list(const std::string& inside) { return std::string(1, '[') + inside + ']'; }
+
 std::string many_entries(int count) {
   std::string header = "{";
   for (int i = 0; i < count; ++i)
@@ -91,7 +93,7 @@ std::vector<Row> structure_rows() {
       {"depth-of-objects",
        safetensors_file(repeated("{\"a\":", 100000) + "1" + repeated("}", 100000)),
        "unknown field of \"a\""},
-      {"depth-in-shape", safetensors_file(bytes("[" + repeated("[", 100000), "")),
+      {"depth-in-shape", safetensors_file(bytes(repeated("[", 100001), "")),
        "\"w\".shape: got an array"},
       {"name-twice", safetensors_file("{" + w + "," + w + "}", "a"), "appears twice: got \"w\""},
       {"name-twice-escaped",
@@ -100,20 +102,6 @@ std::vector<Row> structure_rows() {
       {"field-twice",
        safetensors_file(one(tensor("U8", "[1]", "[0,1]") + ",\"dtype\":\"U8\""), "a"),
        "appears twice: got \"w\".dtype"},
-      {"metadata-twice", safetensors_file("{\"__metadata__\":{},\"__metadata__\":{}}"),
-       "appears twice: got \"__metadata__\""},
-      {"metadata-key-twice", safetensors_file("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}"),
-       "__metadata__.\"k\""},
-      {"metadata-number", safetensors_file("{\"__metadata__\":{\"k\":1}}"),
-       "__metadata__.\"k\": got the number 1; expected a string"},
-      {"metadata-float", safetensors_file("{\"__metadata__\":{\"k\":1.5}}"), "got the number 1.5"},
-      {"metadata-null", safetensors_file("{\"__metadata__\":{\"k\":null}}"), "got null"},
-      {"metadata-true", safetensors_file("{\"__metadata__\":{\"k\":true}}"), "got true or false"},
-      {"metadata-object", safetensors_file("{\"__metadata__\":{\"k\":{}}}"), "got an object"},
-      {"metadata-array", safetensors_file("{\"__metadata__\":{\"k\":[]}}"), "got an array"},
-      {"metadata-is-string", safetensors_file("{\"__metadata__\":\"k\"}"),
-       "\"__metadata__\": got the string"},
-      {"metadata-nul", safetensors_file("{\"__metadata__\":{\"k\":\"\\u0000\"}}"), "NUL"},
       {"tensor-is-number", safetensors_file("{\"w\":1}"), "\"w\": got the number 1"},
       {"tensor-is-null", safetensors_file("{\"w\":null}"), "\"w\": got null"},
       {"tensor-is-array", safetensors_file("{\"w\":[]}"), "\"w\": got an array"},
@@ -144,6 +132,25 @@ std::vector<Row> structure_rows() {
   };
 }
 
+std::vector<Row> metadata_rows() {
+  return {
+      {"metadata-twice", safetensors_file("{\"__metadata__\":{},\"__metadata__\":{}}"),
+       "appears twice: got \"__metadata__\""},
+      {"metadata-key-twice", safetensors_file("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}"),
+       "__metadata__.\"k\""},
+      {"metadata-number", safetensors_file("{\"__metadata__\":{\"k\":1}}"),
+       "__metadata__.\"k\": got the number 1; expected a string"},
+      {"metadata-float", safetensors_file("{\"__metadata__\":{\"k\":1.5}}"), "got the number 1.5"},
+      {"metadata-null", safetensors_file("{\"__metadata__\":{\"k\":null}}"), "got null"},
+      {"metadata-true", safetensors_file("{\"__metadata__\":{\"k\":true}}"), "got true or false"},
+      {"metadata-object", safetensors_file("{\"__metadata__\":{\"k\":{}}}"), "got an object"},
+      {"metadata-array", safetensors_file("{\"__metadata__\":{\"k\":[]}}"), "got an array"},
+      {"metadata-is-string", safetensors_file("{\"__metadata__\":\"k\"}"),
+       "\"__metadata__\": got the string"},
+      {"metadata-nul", safetensors_file("{\"__metadata__\":{\"k\":\"\\u0000\"}}"), "NUL"},
+  };
+}
+
 std::vector<Row> number_rows() {
   return {
       {"extent-negative", safetensors_file(bytes("[-1]", "[0,1]"), "a"), "got the number -1"},
@@ -155,8 +162,8 @@ std::vector<Row> number_rows() {
        "got the number 9007199254740993"},
       {"extent-2-64", safetensors_file(bytes("[18446744073709551616]", "[0,1]"), "a"),
        "got the number 18446744073709551616"},
-      {"extent-digits", safetensors_file(bytes("[" + std::string(1000000, '9') + "]", "[0,1]")),
-       ""},
+      {"extent-digits", safetensors_file(bytes(list(std::string(1000000, '9')), "[0,1]")),
+       "is no JSON"},
       {"extent-nan", safetensors_file(bytes("[NaN]", "[0,1]"), "a"), "is no JSON"},
       {"extent-leading-0", safetensors_file(bytes("[01]", "[0,1]"), "a"), "is no JSON"},
       {"extent-plus", safetensors_file(bytes("[+1]", "[0,1]"), "a"), "is no JSON"},
@@ -171,7 +178,7 @@ std::vector<Row> number_rows() {
       {"product-of-dtype", safetensors_file(one(tensor("I64", "[4503599627370496]", "[0,0]"))),
        "overflowing shape of \"w\""},
       {"rank-6", safetensors_file(bytes("[1,1,1,1,1,1]", "[0,1]"), "a"), "more than 5 numbers"},
-      {"rank-1000000", safetensors_file(bytes("[1" + repeated(",1", 999999) + "]", "[0,1]"), "a"),
+      {"rank-1000000", safetensors_file(bytes(list(repeated("1,", 999999) + "1"), "[0,1]"), "a"),
        "more than 5 numbers"},
   };
 }
@@ -222,7 +229,8 @@ std::string safetensors_file(const std::string& header, const std::string& data)
 
 BadInputs safetensors_cases() {
   BadInputs cases;
-  for (const auto& rows : {frame_rows(), structure_rows(), number_rows(), offset_rows()})
+  for (const auto& rows :
+       {frame_rows(), structure_rows(), metadata_rows(), number_rows(), offset_rows()})
     for (const Row& row : rows)
       cases.push_back({"safetensors-" + row.name, row.file,
                        [](const std::string& path) { nn::read_safetensors(path); }, row.expected});
