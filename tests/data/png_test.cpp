@@ -60,8 +60,8 @@ TEST_CASE("png: every colour type, depth, filter and interlacing") {
           CAPTURE(format.colour);
           CAPTURE(depth);
           CAPTURE(interlaced);
-          CAPTURE(width);
           const Samples samples = random_samples(width, height, depth, format.colour, ++seed);
+          CAPTURE(samples.width);
           const std::string colours = format.colour == 3 ? palette : "";
           const Image image = decode(test::png::file(samples, interlaced, colours));
           CHECK(image.width == width);
