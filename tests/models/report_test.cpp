@@ -1,0 +1,182 @@
+#include "models/run/report.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdlib>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "models/run/chart.hpp"
+#include "tests/models/report_sample.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace fraqat;
+using namespace fraqat::run;
+using test::TemporaryDirectory;
+
+namespace {
+
+using Paths = std::vector<std::filesystem::path>;
+
+std::string report(const std::string& folder) { return report_html(Paths{folder}); }
+
+/// The text of the Error of kind input that reporting `folder` must throw.
+std::string refusal(const std::string& folder) {
+  try {
+    report(folder);
+  } catch (const Error& error) {
+    CHECK(error.kind() == Error::Kind::input);
+    return error.what();
+  }
+  FAIL("no error");
+  return {};
+}
+
+/// What the independent reader (python3, html.parser) says of the page.
+int structure(const TemporaryDirectory& folder, const std::string& html) {
+  const std::string page = folder / "report.html";
+  write_file_atomically(page, html);
+  const std::string command =
+      "python3 " FRAQAT_TESTS "/models/read_report.py '" + page + "' >'" + page + ".txt' 2>&1";
+  const int status = std::system(command.c_str());
+  if (status != 0) MESSAGE(read_text_file(page + ".txt", 1 << 20));
+  return status;
+}
+
+bool has(const std::string& html, std::string_view part) { return html.find(part) != html.npos; }
+
+}  // namespace
+
+TEST_CASE("a report is one well-formed page that holds every series and asks the network nothing") {
+  const TemporaryDirectory folder;
+  test::write_sample_run(folder / "run", "lenet5-fashion");
+  const std::string html = report(folder / "run");
+  CHECK(structure(folder, html) == 0);
+  for (const char* part :
+       {"<h1>lenet5-fashion</h1>", "2026-05-04", "Accuracy against size", ">uniform-2-ends8<",
+        ">learned<", ">average<", ">budget 2.50<", ">conv1<", ">relu4<", "5.31 \u2192 5",
+        "mismatches: 0", "246\u202F824", "12.8 \u00D7", "\u22120.60", "finetune, epoch 4: 90.",
+        "batch = 128", "9f86d081884c7d65", "OpenBLAS 0.3.21 Haswell",
+        "prefers-color-scheme:dark"}) {
+    INFO(part);
+    CHECK(has(html, part));
+  }
+  for (const char* part : {"nan", "inf\"", "<script"}) CHECK_FALSE(has(html, part));
+}
+
+TEST_CASE("several runs share a table and a plot; runs of one name are told apart") {
+  const TemporaryDirectory folder;
+  test::write_sample_run(folder / "a", "lenet5-fashion");
+  test::write_sample_run(folder / "b", "lenet5-fashion", 0.04);
+  test::write_sample_run(folder / "c", "other", -0.03);
+  const std::string html = report_html(Paths{folder / "a", folder / "b", folder / "c"});
+  CHECK(structure(folder, html) == 0);
+  CHECK(has(html, "<h1>3 runs</h1>"));
+  CHECK(has(html, "<h2>a</h2>"));
+  CHECK(has(html, "<h2>b</h2>"));
+  CHECK(has(html, "<h2>other</h2>"));
+}
+
+TEST_CASE("markup in names does not run") {
+  const TemporaryDirectory folder;
+  const std::string hostile = "</title><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>";
+  test::write_sample_run(folder / "run", hostile);
+  auto json = test::sample_result(hostile);
+  json["arms"][1]["name"] = hostile;
+  json["tensors"][1]["name"] = hostile;
+  json["cpu"] = hostile;
+  write_file_atomically(folder / "run/run.json", json.dump());
+  append_line(folder / "run/metrics.jsonl",
+              R"({"phase": "</svg><script>", "epoch": 1, "bits": {"<script>.weight_q": 3}})");
+  write_file_atomically(folder / "run/recipe.toml", "x = \"</pre><script>\xff\x01\"");
+  const std::string html = report(folder / "run");
+  CHECK(structure(folder, html) == 0);
+  CHECK_FALSE(has(html, "<script"));
+  CHECK_FALSE(has(html, "<img"));
+  CHECK(has(html, "&lt;/pre&gt;&lt;script&gt;\uFFFD\uFFFD"));
+}
+
+TEST_CASE("a run that is still going on, or holds next to nothing, has a report") {
+  const TemporaryDirectory folder;
+  test::write_sample_run(folder / "run", "lenet5-fashion");
+  std::filesystem::remove(folder / "run/run.json");
+  std::filesystem::remove(folder / "run/recipe.toml");
+  const std::string going_on = report(folder / "run/");
+  CHECK(structure(folder, going_on) == 0);
+  CHECK(has(going_on, "<h1>run</h1>"));
+  CHECK(has(going_on, "not finished"));
+
+  std::filesystem::remove(folder / "run/metrics.jsonl");
+  for (const char* text : {"{}", R"({"arms": [{}], "tensors": [{}], "mismatches": 3})",
+                           R"({"arms": [{"name": "float", "accuracy": 1e308, "bytes": 1e308},
+                                        {"name": "x", "accuracy": -1e308, "bytes": -1}]})"}) {
+    write_file_atomically(folder / "run/run.json", std::string_view(text));
+    CHECK(structure(folder, report(folder / "run")) == 0);
+  }
+}
+
+TEST_CASE("a metrics line without a loss leaves a gap, not a number") {
+  const TemporaryDirectory folder;
+  write_file_atomically(folder / "metrics.jsonl",
+                        std::string_view("{\"phase\": \"float\", \"epoch\": 1, \"loss\": 0.5}\n"
+                                         "{\"phase\": \"float\", \"epoch\": 2, \"loss\": null}\n"
+                                         "{\"phase\": \"float\", \"epoch\": 3, \"loss\": 0.25}\n"));
+  const std::string html = report(folder.path());
+  CHECK(structure(folder, html) == 0);
+  CHECK_FALSE(has(html, "nan"));
+}
+
+TEST_CASE("bad files are refused by name, line and key") {
+  const TemporaryDirectory folder;
+  CHECK(has(refusal(folder / "nowhere"), "no run in \"" + (folder / "nowhere") + "\""));
+  const struct {
+    const char *file, *text, *complaint;
+  } cases[] = {
+      {"metrics.jsonl", "{\"phase\": \"float\", \"epoch\": 1}\n{\"phase\": \"fl",
+       "line 2 is no JSON"},
+      {"metrics.jsonl", "\n\n[1]\n", "line 3 is no object: got array"},
+      {"metrics.jsonl", "{\"phase\": \"float\"}\n", "line 1: no phase or no epoch"},
+      {"metrics.jsonl", "{\"phase\": 7, \"epoch\": 1}\n", "line 1: phase is no text: got number"},
+      {"metrics.jsonl", "{\"phase\": \"a\", \"epoch\": \"1\"}\n", "line 1: epoch is no number"},
+      {"metrics.jsonl", "{\"phase\": \"a\", \"epoch\": 1, \"bits\": 3}\n", "bits is no object"},
+      {"metrics.jsonl", "{\"phase\": \"a\", \"epoch\": 1, \"bits\": {\"x\": []}}\n",
+       "line 1: bits.x is no number: got array"},
+      {"metrics.jsonl", "{\"phase\": \"a\", \"epoch\": 1e999}\n", "line 1 is no JSON"},
+      {"run.json", "", "line 1 is no JSON"},
+      {"run.json", "{\n \"arms\": [\n  {\"name\": \"float\",\n", "line 4 is no JSON"},
+      {"run.json", "{\n\n \"arms\": [}", "line 3 is no JSON"},
+      {"run.json", "{\"recipe\": \"\xff\"}", "line 1 is no JSON"},
+      {"run.json", "[]", "line 1 is no object: got array"},
+      {"run.json", "{\"arms\": {}}", "arms is no list: got object"},
+      {"run.json", "{\"arms\": [{}, 3]}", "arms[1] is no object: got number"},
+      {"run.json", "{\"arms\": [{\"bytes\": \"9\"}]}", "arms[0].bytes is no number: got string"},
+      {"run.json", "{\"tensors\": [{\"role\": 1}]}", "tensors[0].role is no text: got number"},
+  };
+  for (const auto& bad : cases) {
+    const TemporaryDirectory run;
+    write_file_atomically(run / bad.file, std::string_view(bad.text));
+    const std::string text = refusal(run.path());
+    INFO(text);
+    CHECK(has(text, bad.complaint));
+    CHECK(has(text, std::string(bad.file)));
+  }
+  const TemporaryDirectory run;  // deep nesting costs no stack
+  write_file_atomically(run / "run.json", std::string(1000000, '['));
+  CHECK(has(refusal(run.path()), "line 1 is no JSON"));
+}
+
+TEST_CASE("ticks are round numbers") {
+  using Numbers = std::vector<double>;
+  CHECK(ticks(0, 10, 5) == Numbers{0, 2, 4, 6, 8, 10});
+  CHECK(ticks(0.5, 3.5, 10, true) == Numbers{1, 2, 3});
+  CHECK(ticks(86.9, 91.6, 5) == Numbers{87, 88, 89, 90, 91});
+  CHECK(ticks(3, 3, 5) == Numbers{3});
+  CHECK(log_ticks(12000, 300000) == Numbers{20000, 50000, 100000, 200000});
+  CHECK(log_ticks(1, 1e6).size() == 7);
+  CHECK(tick_text(0.25, 0.05) == "0.25");
+  CHECK(fixed(-0.001, 2) == "0.00");
+  CHECK(grouped(1234567) == "1\u202F234\u202F567");
+  CHECK(grouped(-123) == "-123");
+}

@@ -1,0 +1,40 @@
+#include "models/run/report.hpp"
+
+#include <iostream>
+
+#include "core/file.hpp"
+#include "tools/command.hpp"
+
+namespace fraqat::tools {
+namespace {
+
+struct ReportOptions final : Common {
+  std::vector<std::string> runs;
+  std::string out;
+};
+
+int report(const ReportOptions& options) {
+  const std::vector<std::filesystem::path> runs(options.runs.begin(), options.runs.end());
+  const std::string html = run::report_html(runs);
+  const std::string path =
+      options.out.empty() ? (runs.front() / "report.html").string() : options.out;
+  write_file_atomically(path, html);
+  if (options.json)
+    print_json({{"path", path}, {"bytes", html.size()}, {"runs", options.runs}});
+  else
+    std::cout << path << '\n';
+  return 0;
+}
+
+}  // namespace
+
+void add_report(CLI::App& program) {
+  const auto options = std::make_shared<ReportOptions>();
+  CLI::App& command = add_command(program, "report", "Draw runs as one self-contained HTML page",
+                                  options, [options] { return report(*options); });
+  command.add_option("RUN", options->runs, "Run folders")->required();
+  command.add_option("--out", options->out, "The page; RUN/report.html of the first unless given")
+      ->type_name("FILE");
+}
+
+}  // namespace fraqat::tools
