@@ -17,7 +17,8 @@ BudgetedBits::BudgetedBits(std::vector<Quantizer*> all, Options options) : optio
   double elements = 0;
   for (const Quantizer* q : all) elements += static_cast<double>(q->info().elements);
   for (Quantizer* q : all) {
-    const auto size = static_cast<std::size_t>(q->bits().parameter().value().size());
+    const Var parameter = q->bits().parameter();
+    const auto size = static_cast<std::size_t>(parameter.value().size());
     items_.push_back({q, static_cast<double>(q->info().elements) / elements,
                       std::vector<double>(size), std::vector<double>(size),
                       std::vector<double>(size), std::vector<double>(size)});

@@ -1,1 +1,27 @@
+#include "quant/ops.hpp"
 #include "tests/support/op_test.hpp"
+
+using namespace fraqat;
+using quant::Widths;
+
+TEST_CASE("expected_width: gradient") {
+  for (const Widths& widths : {Widths::range(2, 8), Widths::one(4)})
+    test::gradcheck([&](std::span<const Var> in) { return op::expected_width(in[0], widths); },
+                    {test::uniform({widths.count()}, 0, 1)});
+}
+
+TEST_CASE("expected_width: sum of p_j width_j") {
+  const Tensor p({3}, std::array<Real, 3>{Real(0.25), Real(0.25), Real(0.5)});
+  CHECK(op::expected_width(Var(p), Widths::range(2, 4)).value().item() == Real(3.25));
+}
+
+TEST_CASE("expected_width: same bits for any number of threads") {
+  test::same_bits_for_any_threads(
+      [](std::span<const Var> in) { return op::expected_width(in[0], Widths::range(2, 8)); },
+      {test::uniform({7}, 0, 1)});
+}
+
+TEST_CASE("expected_width: a wrong number of weights is refused") {
+  CHECK_THROWS_WITH_AS(op::expected_width(Var(Tensor({2}, Real(0))), Widths::range(2, 4)),
+                       "[expected_width] one weight for each width: got [2]; expected [3]", Error);
+}

@@ -1,1 +1,215 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "quant/ops.hpp"
 #include "tests/support/op_test.hpp"
+
+using namespace fraqat;
+using quant::Coding;
+using quant::Widths;
+
+namespace {
+
+/// One fake quantization as the paper has it: divide, round, clamp, back.
+struct Level {
+  double scale, zero, lo, hi;
+
+  double u(double x) const { return x / scale + zero; }
+  bool inside(double x) const { return lo <= u(x) && u(x) <= hi; }
+  double code(double x) const {  // ties to even, by hand
+    const double v = x / scale;
+    double whole = std::floor(v);
+    const double rest = v - whole;
+    if (rest > 0.5 || (rest == 0.5 && std::fmod(whole, 2) != 0)) ++whole;
+    return std::min(std::max(whole + zero, lo), hi);
+  }
+  double value(double x) const { return scale * (code(x) - zero); }
+  double slope(double x) const {  // dQ/ds of LSQ
+    return inside(x) ? code(x) - u(x) : code(x) - zero;
+  }
+};
+
+struct Setup {
+  Coding coding = Coding::symmetric;
+  Widths widths = Widths::range(2, 5);
+  Index rows = 1;
+  Tensor zero;
+
+  Level level(const Tensor& scale, Index j, Index row) const {
+    const int bits = widths[static_cast<int>(j)];
+    const double half = std::pow(2.0, bits - 1);
+    const double lo = coding == Coding::symmetric ? 1 - half : coding == Coding::twos ? -half : 0;
+    const double hi = coding == Coding::natural ? 2 * half - 1 : half - 1;
+    return {double(scale[j * rows + row]), double(zero[j * rows + row]), lo, hi};
+  }
+
+  op::FakeQuantOptions options() const { return {coding, widths, 0, widths.count()}; }
+
+  test::Function function() const {
+    return [*this](std::span<const Var> in) {
+      return op::fake_quant(in[0], in[1], in[2], zero, options());
+    };
+  }
+};
+
+Setup make(Coding coding, Index rows, bool zeros) {
+  Setup setup{coding, Widths::range(2, 5), rows, Tensor({4, rows}, Real(0))};
+  if (zeros)
+    for (Index i = 0; i < setup.zero.size(); ++i) setup.zero[i] = Real(i % 3);
+  return setup;
+}
+
+Tensor scales(const Setup& setup) {
+  Tensor s({setup.widths.count(), setup.rows});
+  for (Index j = 0; j < s.dim(0); ++j)
+    for (Index r = 0; r < setup.rows; ++r)
+      s[j * setup.rows + r] = Real(0.7) / Real(1 << j) * (1 + Real(0.1) * Real(r));
+  return s;
+}
+
+Tensor one_hot(Index count, Index at) {
+  Tensor p({count}, Real(0));
+  p[at] = 1;
+  return p;
+}
+
+/// The declared gradient, written out element by element.
+std::vector<Tensor> declared(const Setup& setup, std::span<const Tensor> in, const Tensor& dy) {
+  const Tensor &x = in[0], &p = in[1], &s = in[2];
+  std::vector<Tensor> g{Tensor(x.shape(), Real(0)), Tensor(p.shape(), Real(0)),
+                        Tensor(s.shape(), Real(0))};
+  const Index length = x.size() / setup.rows;
+  for (Index j = 0; j < p.size(); ++j)
+    for (Index row = 0; row < setup.rows; ++row) {
+      const Level level = setup.level(s, j, row);
+      double D = 0, S = 0;
+      for (Index i = row * length; i < (row + 1) * length; ++i) {
+        if (level.inside(double(x[i]))) g[0][i] += p[j] * dy[i];
+        D += double(dy[i]) * level.value(double(x[i]));
+        S += double(dy[i]) * level.slope(double(x[i]));
+      }
+      g[1][j] += Real(D);
+      g[2][j * setup.rows + row] = Real(double(p[j]) * S);
+    }
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("fake_quant: straight-through gradients follow their declared formula") {
+  for (const Coding coding : {Coding::symmetric, Coding::twos, Coding::natural})
+    for (const Index rows : {1, 3})
+      for (const bool zeros : {false, true}) {
+        const Setup setup = make(coding, rows, zeros);
+        const Tensor mixture({4}, std::array<Real, 4>{Real(0.1), Real(0.4), Real(0.3), Real(0.2)});
+        for (const Tensor& p : {mixture, one_hot(4, 2)})
+          for (const Shape& shape : {Shape{3, 17}, Shape{3, 1, 5}, Shape{3, 40, 200}}) {
+            // No x within rounding of a decision, so that float and double agree on it.
+            Tensor x = test::normal(shape);
+            for (Real& v : x.span()) v = std::round(v * 64) / 64 + Real(0.003);
+            test::surrogate_check("fake_quant", setup.function(), {x, p, scales(setup)},
+                                  [&](std::span<const Tensor> in, const Tensor& dy) {
+                                    return declared(setup, in, dy);
+                                  });
+          }
+      }
+}
+
+TEST_CASE("fake_quant: linear in the weights of the candidates") {
+  const Setup setup = make(Coding::natural, 1, true);
+  test::gradcheck(setup.function(),
+                  {test::normal({5, 7}), test::uniform({4}, Real(0.1), 1), scales(setup)}, 1e-6,
+                  {false, true, false});
+}
+
+TEST_CASE("fake_quant: one-hot weights are exactly the fixed width") {
+  for (const Coding coding : {Coding::symmetric, Coding::twos, Coding::natural})
+    for (Index j = 0; j < 4; ++j) {
+      const Setup setup = make(coding, 1, false);
+      const Tensor s = scales(setup), x = test::normal({41, 19});
+      const Var many =
+          op::fake_quant(Var(x), Var(one_hot(4, j)), Var(s), setup.zero, setup.options());
+      const Widths width = Widths::one(setup.widths[static_cast<int>(j)]);
+      const Var fixed = op::fake_quant(Var(x), Var(Tensor({1}, Real(1))), Var(Tensor({1, 1}, s[j])),
+                                       Tensor({1, 1}, Real(0)), {coding, width, 0, 1});
+      CHECK(test::numbers(many.value()) == test::numbers(fixed.value()));
+    }
+}
+
+TEST_CASE("fake_quant: few levels, idempotent, monotone, half a step off at most") {
+  for (const Coding coding : {Coding::symmetric, Coding::twos, Coding::natural})
+    for (Index j = 0; j < 4; ++j) {
+      const Setup setup = make(coding, 1, true);
+      const Tensor s = scales(setup), p = one_hot(4, j);
+      Tensor x = test::normal({1000});
+      std::sort(x.data(), x.data() + x.size());
+      const auto q = [&](const Tensor& t) {
+        return op::fake_quant(Var(t), Var(p), Var(s), setup.zero, setup.options()).value();
+      };
+      const Tensor y = q(x);
+      const Level level = setup.level(s, j, 0);
+      CHECK(std::set<Real>(y.data(), y.data() + y.size()).size() <=
+            std::size_t{1} << setup.widths[static_cast<int>(j)]);
+      CHECK(test::numbers(q(y)) == test::numbers(y));
+      CHECK(std::is_sorted(y.data(), y.data() + y.size()));
+      for (Index i = 0; i < x.size(); ++i)
+        if (level.inside(double(x[i])))
+          CHECK(std::abs(double(y[i] - x[i])) <= level.scale / 2 * (1 + 1e-5));
+      CHECK(q(Tensor({1}, Real(0))).item() == 0);  // zero is exact, whatever the zero-point
+    }
+}
+
+TEST_CASE("fake_quant: ties go to even") {
+  const Tensor x({6}, std::array<Real, 6>{Real(0.5), Real(1.5), Real(2.5), Real(-0.5), Real(-1.5),
+                                          Real(-2.5)});
+  const Var y = op::fake_quant(Var(x), Var(Tensor({1}, Real(1))), Var(Tensor({1, 1}, Real(1))),
+                               Tensor({1, 1}, Real(0)), {Coding::twos, Widths::one(4), 0, 1});
+  CHECK(test::numbers(y.value()) == std::vector<Real>{0, 2, 2, 0, -2, -2});
+}
+
+TEST_CASE("fake_quant: only the candidates asked for get a gradient") {
+  const Setup setup = make(Coding::symmetric, 1, false);
+  Tape tape;
+  const Var x(test::normal({9})), p(one_hot(4, 1), true), s(scales(setup));
+  op::FakeQuantOptions options = setup.options();
+  options.first = 1;
+  options.last = 3;
+  tape.backward(op::sum(op::fake_quant(x, p, s, setup.zero, options)));
+  CHECK(p.grad()[0] == 0);
+  CHECK(p.grad()[1] != 0);
+  CHECK(p.grad()[2] != 0);
+  CHECK(p.grad()[3] == 0);
+}
+
+TEST_CASE("fake_quant: same bits for any number of threads") {
+  for (const Index rows : {1, 37}) {
+    const Setup setup = make(Coding::symmetric, rows, false);
+    const Tensor p({4}, std::array<Real, 4>{Real(0.1), Real(0.4), Real(0.3), Real(0.2)});
+    test::same_bits_for_any_threads(setup.function(), {test::normal({37, 2111}), p, scales(setup)});
+  }
+}
+
+TEST_CASE("fake_quant: what does not fit is refused") {
+  const Setup setup = make(Coding::symmetric, 1, false);
+  const Var x(test::normal({3, 4})), p(one_hot(4, 0)), s(scales(setup));
+  const auto call = [&](const Var& pp, const Var& ss, const Tensor& z) {
+    op::fake_quant(x, pp, ss, z, setup.options());
+  };
+  CHECK_THROWS_WITH_AS(call(Var(one_hot(3, 0)), s, setup.zero),
+                       "[fake_quant] one weight for each candidate width: got p of [3]; expected "
+                       "[4]",
+                       Error);
+  CHECK_THROWS_WITH_AS(call(p, Var(Tensor({4}, Real(1))), setup.zero),
+                       "[fake_quant] one range for each width and row: got scale [4] and zero "
+                       "[4, 1]; expected both [4, rows]",
+                       Error);
+  CHECK_THROWS_WITH_AS(call(p, Var(Tensor({4, 2}, Real(1))), Tensor({4, 2}, Real(0))),
+                       "[fake_quant] rows differ: got 2 ranges for x of [3, 4]; expected 1 or one "
+                       "for each of the first dimension",
+                       Error);
+  CHECK_THROWS_WITH_AS(call(p, Var(Tensor({4, 1}, Real(0))), setup.zero),
+                       "[fake_quant] a range collapsed: got scale 0; expected a positive number; "
+                       "try a smaller range rate or another range policy",
+                       Error);
+}

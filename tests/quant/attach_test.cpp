@@ -1,0 +1,128 @@
+#include "quant/attach.hpp"
+
+#include <doctest/doctest.h>
+
+#include "models/models.hpp"
+#include "nn/containers.hpp"
+#include "nn/layers.hpp"
+
+using namespace fraqat;
+using quant::Coding;
+using quant::Quantizer;
+using quant::Role;
+
+namespace {
+
+Tensor image() {
+  Tensor x({1, 28, 28, 1});
+  fill_uniform(x, 0, 1, Philox(1, Stream::synthetic));
+  return x;
+}
+
+std::vector<std::string> names(nn::Module& model, Role role) {
+  std::vector<std::string> found;
+  for (Quantizer* q : quant::quantizers(model))
+    if (q->info().role == role) found.push_back(q->info().name);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("attach: lenet5-bn has one quantizer for each tensor, at the end of its group") {
+  const auto model = models::make("lenet5-bn", {28, 28, 1}, 10, 1);
+  quant::attach(*model, image(), {});
+  CHECK(names(*model, Role::input) == std::vector<std::string>{"conv1.input_q"});
+  CHECK(names(*model, Role::weight) == std::vector<std::string>{"conv1.weight_q", "conv2.weight_q",
+                                                                "fc1.weight_q", "fc2.weight_q",
+                                                                "fc3.weight_q"});
+  CHECK(names(*model, Role::activation) ==
+        std::vector<std::string>{"relu1.output_q", "relu2.output_q", "relu3.output_q",
+                                 "relu4.output_q"});
+  Index weights = 0, activations = 0;
+  for (const Quantizer* q : quant::quantizers(*model)) {
+    if (q->info().role == Role::weight) weights += q->info().elements;
+    if (q->info().role == Role::activation) activations += q->info().elements;
+    if (q->info().role == Role::activation) CHECK(q->info().coding == Coding::natural);
+  }
+  CHECK(weights == 150 + 2400 + 48000 + 10080 + 840);
+  CHECK(activations == 4704 + 1600 + 120 + 84);
+}
+
+TEST_CASE("attach: tiny-resnet: both operands of an add, the add, the pool") {
+  const auto model = models::make("tiny-resnet", {28, 28, 1}, 10, 1);
+  quant::attach(*model, image(), {});
+  CHECK(names(*model, Role::activation) ==
+        std::vector<std::string>{"relu1.output_q", "block1.body.relu1.output_q",
+                                 "block1.body.bn2.output_q", "block1.output_q",
+                                 "block2.body.relu1.output_q", "block2.body.bn2.output_q",
+                                 "block2.output_q", "block3.body.relu1.output_q",
+                                 "block3.body.bn2.output_q", "block3.output_q", "pool.output_q"});
+  for (const Quantizer* q : quant::quantizers(*model))
+    if (q->info().name == "block1.body.bn2.output_q") CHECK(q->info().coding == Coding::twos);
+}
+
+TEST_CASE("attach: a quantizer that is off or watching changes nothing") {
+  const auto model = models::make("lenet5", {28, 28, 1}, 10, 1);
+  const Tensor before = (*model)(Var(image())).value();
+  quant::attach(*model, image(), {});
+  for (const Quantizer::Mode mode : {Quantizer::Mode::off, Quantizer::Mode::observe}) {
+    quant::set_mode(*model, mode);
+    const Tensor after = (*model)(Var(image())).value();
+    for (Index i = 0; i < 10; ++i) CHECK(after[i] == before[i]);
+  }
+  quant::calibrated(*model);
+  const Tensor quantized = (*model)(Var(image())).value();
+  bool differs = false;
+  for (Index i = 0; i < 10; ++i) {
+    differs |= quantized[i] != before[i];
+    CHECK(quantized[i] == doctest::Approx(before[i]).epsilon(0.2));
+  }
+  CHECK(differs);
+  quant::detach(*model);
+  CHECK(quant::quantizers(*model).empty());
+}
+
+TEST_CASE("attach: layers by name, random starts") {
+  const auto model = models::make("lenet5", {28, 28, 1}, 10, 1);
+  quant::Spec spec;
+  spec.weight.bits = "stochastic";
+  spec.weight.random_start = true;
+  spec.weight_bits = {{"conv1", 8}, {"fc3", 6}};
+  quant::attach(*model, image(), spec);
+  std::vector<double> widths;
+  for (const Quantizer* q : quant::quantizers(*model))
+    if (q->info().role == Role::weight) widths.push_back(q->bits().bits());
+  CHECK(widths[0] == 8);
+  CHECK(widths[4] == 6);
+  CHECK(widths[1] != widths[2]);
+  for (const double b : widths) CHECK((b >= 2 && b <= 8));
+}
+
+TEST_CASE("attach: errors name the layers") {
+  const auto model = models::make("lenet5", {28, 28, 1}, 10, 1);
+  quant::Spec spec;
+  spec.weight_bits = {{"conv9", 8}};
+  CHECK_THROWS_WITH_AS(quant::attach(*model, image(), spec),
+                       doctest::Contains("got conv9; expected one of conv1, conv2, fc1, fc2, fc3"),
+                       Error);
+  quant::detach(*model);
+  quant::attach(*model, image(), {});
+  CHECK_THROWS_WITH_AS(quant::attach(*model, image(), {}),
+                       "[attach] slot conv1.input_q is filled already; try detach first", Error);
+
+  nn::Initializer init(1);
+  class Scale final : public nn::Module {  // multiplies, and has no slot
+   public:
+    Var forward(const Var& x) override { return op::mul(x, Var(Tensor::scalar(2))); }
+    void visit(nn::Visitor&) override {}
+    std::string_view kind() const override { return "Scale"; }
+  };
+  nn::Sequential net;
+  net.add(std::make_unique<nn::Linear>(4, 4, init), "fc1");
+  net.add(std::make_unique<Scale>(), "scale");
+  net.add(std::make_unique<nn::Linear>(4, 2, init), "fc2");
+  CHECK_THROWS_WITH_AS(quant::attach(net, Tensor({1, 4}, Real(1)), {}),
+                       doctest::Contains("[attach] the result of mul in layer \"scale\" has to be "
+                                         "quantized, but there is no slot scale.output_q"),
+                       Error);
+}

@@ -1,0 +1,129 @@
+#include "quant/rounding.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+
+using namespace fraqat;
+using quant::CostUnit;
+using quant::Rounded;
+using quant::Rounding;
+using quant::RoundingItem;
+
+namespace {
+
+std::vector<RoundingItem> random_items(std::uint32_t seed, int count) {
+  const Philox draw(seed, Stream::synthetic);
+  std::vector<RoundingItem> items;
+  for (int k = 0; k < count; ++k) {
+    const Philox::Block r = draw({0, 0, 0, static_cast<std::uint32_t>(k)});
+    RoundingItem item{"t" + std::to_string(k),
+                      2 + 6 * double(uniform(r[0])),
+                      1 + static_cast<Index>(r[1] % 5000),
+                      0.1 + double(uniform(r[2])),
+                      {}};
+    item.allowed = r[3] % 2 ? std::vector<int>{2, 3, 4, 5, 6, 7, 8} : std::vector<int>{2, 4, 8};
+    items.push_back(item);
+  }
+  return items;
+}
+
+/// The least loss by trying everything; infinity if nothing fits.
+struct Exhaustive {
+  const std::vector<RoundingItem>& items;
+  Index limit;
+  CostUnit unit;
+  double least_use;
+  double best = std::numeric_limits<double>::infinity();
+
+  void search(std::size_t k = 0, Index cost = 0, double loss = 0) {
+    if (k == items.size()) {
+      if (cost <= limit && double(cost) >= least_use * double(limit)) best = std::min(best, loss);
+      return;
+    }
+    for (const int a : items[k].allowed) {
+      const Index bits = items[k].elements * a;
+      search(k + 1, cost + (unit == CostUnit::bits ? bits : (bits + 7) / 8),
+             loss + items[k].sensitivity * std::pow(4.0, items[k].bits - a));
+    }
+  }
+};
+
+double least(const std::vector<RoundingItem>& items, Index limit, CostUnit unit, double use) {
+  Exhaustive all{items, limit, unit, use};
+  all.search();
+  return all.best;
+}
+
+double loss_of(const std::vector<RoundingItem>& items, const std::vector<int>& bits) {
+  double loss = 0;
+  for (std::size_t k = 0; k < items.size(); ++k)
+    loss += items[k].sensitivity * std::pow(4.0, items[k].bits - bits[k]);
+  return loss;
+}
+
+}  // namespace
+
+TEST_CASE("rounding: each width by itself") {
+  const auto round = [](double b, std::vector<int> allowed, Rounding how) {
+    return quant::round_each({{"t", b, 10, 1, std::move(allowed)}}, how).bits[0];
+  };
+  const std::vector<int> all = {2, 3, 4, 5, 6, 7, 8}, some = {2, 4, 8};
+  CHECK(round(5.3, all, Rounding::nearest) == 5);
+  CHECK(round(5.5, all, Rounding::nearest) == 6);
+  CHECK(round(5.3, all, Rounding::ceil) == 6);
+  CHECK(round(5.7, all, Rounding::floor) == 5);
+  CHECK(round(5.0, all, Rounding::floor) == 5);
+  CHECK(round(5.0, all, Rounding::ceil) == 5);
+  CHECK(round(3.0, some, Rounding::ceil) == 4);
+  CHECK(round(3.0, some, Rounding::floor) == 2);
+  CHECK(round(3.0, some, Rounding::nearest) == 4);
+  CHECK(round(1.0, some, Rounding::floor) == 2);
+  CHECK(round(9.0, some, Rounding::ceil) == 8);
+  CHECK(round(9.0, some, Rounding::nearest) == 8);
+}
+
+TEST_CASE("rounding: the knapsack finds what trying everything finds") {
+  int filled = 0;
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    const std::vector<RoundingItem> items = random_items(seed, 2 + int(seed % 4));
+    const CostUnit unit = seed % 2 ? CostUnit::bits : CostUnit::bytes;
+    double elements = 0;
+    for (const RoundingItem& item : items) elements += double(item.elements);
+    const double average = 2.3 + 0.1 * double(seed % 40);
+    const auto limit = Index(elements * average / (unit == CostUnit::bits ? 1 : 8)) + 8;
+    const Rounded rounded = quant::round_to_budget(items, limit, unit);
+    CHECK(rounded.cost <= limit);
+    const double full = least(items, limit, unit, 0.99), any = least(items, limit, unit, 0);
+    const double loss = loss_of(items, rounded.bits);
+    if (std::isfinite(full)) {
+      ++filled;
+      CHECK(rounded.used() >= 0.99);
+      if (full == any) CHECK(loss == doctest::Approx(full));
+      CHECK(loss <= full * 1.5);
+    } else {
+      CHECK(loss == doctest::Approx(any));
+    }
+  }
+  CHECK(filled >= 30);
+}
+
+TEST_CASE("rounding: a budget below the least is refused") {
+  const std::vector<RoundingItem> items = {{"a", 3, 100, 1, {2, 3}}, {"b", 3, 50, 1, {2, 3}}};
+  CHECK(quant::round_to_budget(items, 300, CostUnit::bits).bits == std::vector<int>{2, 2});
+  CHECK_THROWS_WITH_AS(quant::round_to_budget(items, 299, CostUnit::bits),
+                       "[round] the budget is below the least there is: got 299 bits; expected at "
+                       "least 300; try a larger budget or smaller allowed widths",
+                       Error);
+}
+
+TEST_CASE("rounding: names") {
+  CHECK(quant::rounding_of("ceil") == Rounding::ceil);
+  CHECK_THROWS_WITH_AS(quant::rounding_of("up"),
+                       "[round] no such rounding: got up; expected nearest, ceil, floor or budget",
+                       Error);
+}
