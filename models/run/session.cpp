@@ -31,7 +31,10 @@ std::string csv_line(const nlohmann::ordered_json& line) {
 
 std::string csv_header() {
   std::string text;
-  for (const char* column : csv_columns) text += (text.empty() ? "" : ",") + std::string(column);
+  for (const char* column : csv_columns) {
+    if (!text.empty()) text += ',';
+    text += column;
+  }
   return text;
 }
 

@@ -10,7 +10,7 @@ struct ExpectedWidth {
 
   Tensor forward(const Tensor& p) const {
     Tensor b({1}, Real(0));
-    for (int j = 0; j < widths.count(); ++j) b[0] += p[j] * Real(widths[j]);
+    for (Index j = 0; j < p.size(); ++j) b[0] += p[j] * Real(widths[static_cast<int>(j)]);
     return b;
   }
 
