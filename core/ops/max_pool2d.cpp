@@ -13,7 +13,10 @@ namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
 void keep_larger(Real* __restrict__ y, const Real* __restrict__ x, Index channels) {
-  for (Index c = 0; c < channels; ++c) y[c] = (x[c] > y[c]) | (x[c] != x[c]) ? x[c] : y[c];
+  for (Index c = 0; c < channels; ++c) {
+    const bool wins = (x[c] > y[c]) | (x[c] != x[c]);
+    y[c] = wins ? x[c] : y[c];
+  }
 }
 
 // Passes what is left of dy to x where x equals y.
