@@ -46,12 +46,20 @@ void gather(const Conv2d& c, const Shape& x_shape, const Code* x, Index top, Ind
   const Index R = c.weight.shape[1], S = c.weight.shape[2];
   for (Index r = 0; r < R; ++r) {
     const Index h = top + r * c.dilation;
-    for (Index s = 0; s < S; ++s, patch += channels) {
-      const Index w = left + s * c.dilation;
-      if (h < 0 || h >= H || w < 0 || w >= W)
-        std::fill_n(patch, channels, Code{0});
-      else
-        std::copy_n(x + (h * W + w) * C + channel, channels, patch);
+    if (h < 0 || h >= H) {
+      patch = std::fill_n(patch, S * channels, Code{0});
+    } else if (c.dilation == 1 && channels == C) {  // pixels that are neighbours in memory
+      const Index before = std::clamp<Index>(-left, 0, S), end = std::clamp<Index>(W - left, 0, S);
+      patch = std::fill_n(patch, before * C, Code{0});
+      patch =
+          std::copy_n(x + (h * W + left + before) * C, std::max<Index>(0, end - before) * C, patch);
+      patch = std::fill_n(patch, (S - std::max(before, end)) * C, Code{0});
+    } else {
+      for (Index s = 0; s < S; ++s) {
+        const Index w = left + s * c.dilation;
+        patch = w < 0 || w >= W ? std::fill_n(patch, channels, Code{0})
+                                : std::copy_n(x + (h * W + w) * C + channel, channels, patch);
+      }
     }
   }
 }

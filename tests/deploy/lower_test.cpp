@@ -34,23 +34,28 @@ std::vector<Integers> codes_of_module(nn::Module& model, const Tensor& images) {
 
 bool has_codes_of_its_own(const Op& op) { return !acts_on_codes(op) && !op.output.accumulators(); }
 
+/// How far the codes of one sample are from the module's, in the first tensor
+/// where they differ at all: what comes behind follows from that.
 struct Agreement {
-  Index codes = 0, off_by_one = 0, off_by_more = 0;
+  Index codes = 0, different = 0, furthest = 0;
 };
 
-Agreement compare(const Graph& graph, const Outputs& outputs, const std::vector<Integers>& module) {
-  Agreement result;
+Agreement compare(const Graph& graph, const Outputs& outputs, const std::vector<Integers>& module,
+                  Index sample, Index samples) {
   std::vector<const Integers*> lowered = {&outputs.values[0]};
   for (std::size_t i = 0; i < graph.ops.size(); ++i)
     if (has_codes_of_its_own(graph.ops[i])) lowered.push_back(&outputs.values[i + 1]);
   REQUIRE(lowered.size() == module.size());
-  for (std::size_t i = 0; i < module.size(); ++i) {
+  Agreement result;
+  for (std::size_t i = 0; i < module.size() && result.different == 0; ++i) {
     REQUIRE(lowered[i]->size() == module[i].size());
-    for (std::size_t k = 0; k < module[i].size(); ++k) {
-      const int distance = std::abs((*lowered[i])[k] - module[i][k]);
+    const std::size_t each = module[i].size() / static_cast<std::size_t>(samples);
+    const std::size_t begin = static_cast<std::size_t>(sample) * each;
+    for (std::size_t k = begin; k < begin + each; ++k) {
+      const Index distance = std::abs((*lowered[i])[k] - module[i][k]);
       ++result.codes;
-      result.off_by_one += distance == 1;
-      result.off_by_more += distance > 1;
+      result.different += distance != 0;
+      result.furthest = std::max(result.furthest, distance);
     }
   }
   return result;
@@ -73,23 +78,27 @@ TEST_CASE("lowered networks are the module, but for rare roundings") {
       CAPTURE(name);
       CAPTURE(affine);
       const auto model = test::quantized_model(name, affine);
-      const Tensor images = test::model_images(60, 5);
+      const Tensor images = test::model_images(30, 5);
       const Graph graph = lower(*model, images);
       const Outputs outputs = evaluate(graph, images, true);
       const Outputs engine = Engine(graph).run(images, true);
       CHECK(outputs.accumulators == engine.accumulators);
       CHECK(outputs.values == engine.values);
 
-      const Agreement agreement = compare(graph, outputs, codes_of_module(*model, images));
-      CHECK(agreement.codes > 60 * 700);
-      CHECK(agreement.off_by_one <= agreement.codes / 1000);
-      CHECK(agreement.off_by_more <= agreement.codes / 10000);
-
+      const auto module = codes_of_module(*model, images);
       const Tensor logits = (*model)(Var(images)).value();
-      Index close = 0;
-      for (Index i = 0; i < logits.size(); ++i)
-        close += std::abs(logits[i] - outputs.logits[i]) <= 1e-4f * (1 + std::abs(logits[i]));
-      CHECK(close >= logits.size() * 9 / 10);
+      Index codes = 0, different_samples = 0;
+      for (Index n = 0; n < 30; ++n) {
+        const Agreement agreement = compare(graph, outputs, module, n, 30);
+        CHECK(agreement.furthest <= 1);
+        CHECK(agreement.different <= 3);
+        codes += agreement.codes;
+        different_samples += agreement.different > 0;
+        for (Index i = 10 * n; agreement.different == 0 && i < 10 * n + 10; ++i)
+          CHECK(std::abs(logits[i] - outputs.logits[i]) <= 1e-4f * (1 + std::abs(logits[i])));
+      }
+      CHECK(codes > 30 * 700);
+      CHECK(different_samples <= 15);
     }
 }
 

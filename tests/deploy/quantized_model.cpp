@@ -42,14 +42,14 @@ std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine
   spec.weight.per_channel = true;
   spec.activation.bits = "logits-argmax";  // all widths are candidates
   spec.activation.affine = affine;
-  spec.activation.range = spec.weight.range = affine ? "minmax" : "mse";
+  spec.activation.range = spec.weight.range = "minmax";
   int bits = 2;
   for (auto& [layer, module] : nn::modules(*model))
     if (module->kind() == "Conv2d" || module->kind() == "Linear") {
       spec.weight_bits.emplace_back(layer, bits);
       bits = bits == 8 ? 2 : bits + 1;
     }
-  const Tensor images = model_images(30, 1);
+  const Tensor images = model_images(8, 1);
   quant::attach(*model, images, spec);
   quant::set_mode(*model, quant::Quantizer::Mode::observe);
   (*model)(Var(images));
