@@ -213,7 +213,14 @@ class LearnedRange final : public RangePolicy {
       log_scale_.value()[i] = std::log(table_.scale.value()[i]);
   }
 
-  Ranges ranges(const Tensor&) override { return {op::exp(log_scale_), table_.zero}; }
+  Ranges ranges(const Tensor&) override {
+    if (Tape::current() && Tape::current()->records() == Tape::Records::graph) {
+      Tape aside;  // how log s becomes s is no part of the model's graph
+      return {op::exp(Var(log_scale_.value())), table_.zero};
+    }
+    return {op::exp(log_scale_), table_.zero};
+  }
+
   Var parameter() const override { return log_scale_; }
   void visit(nn::Visitor& visitor) override { visitor.parameter("log_scale", log_scale_); }
 

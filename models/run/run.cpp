@@ -3,6 +3,7 @@
 #include "core/file.hpp"
 #include "core/pool.hpp"
 #include "models/run/checkpoint.hpp"
+#include "models/run/deployment.hpp"
 #include "models/run/provenance.hpp"
 #include "models/run/training.hpp"
 
@@ -81,7 +82,7 @@ std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& re
                 "[train] --from ", session.options().from.string(), " is another network: got ",
                 loaded.recipe.model, " on ", loaded.recipe.data, "; expected ", recipe.model,
                 " on ", recipe.data);
-    const Score score = evaluate(*loaded.model, session.test(), recipe.batch);
+    const Score score = evaluate(*loaded.model, recipe, session.test());
     result["arms"].push_back(float_arm(*loaded.model, score));
     return std::move(loaded.model);
   }
@@ -116,7 +117,7 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
   train(session, *model, recipe, recipe.finetune, name, second);
   reestimate_batch_norm(session, *model, recipe.reestimate_batches);
   save_checkpoint(session.checkpoint(name), *model, recipe, name);
-  const Score score = evaluate(*model, session.test(), recipe.batch);
+  const Score score = evaluate(*model, recipe, session.test());
   result["arms"].push_back(quantized_arm(name, *model, score));
 }
 
@@ -134,8 +135,31 @@ void learned_arm(const Session& session, nn::Module& model, ordered_json& result
   train(session, model, recipe, recipe.finetune, "finetune", first + recipe.search.epochs);
   reestimate_batch_norm(session, model, recipe.reestimate_batches);
   save_checkpoint(session.checkpoint("final"), model, recipe, "final");
-  const Score score = evaluate(model, session.test(), recipe.batch);
+  const Score score = evaluate(model, recipe, session.test());
   result["arms"].push_back(quantized_arm("learned", model, score));
+}
+
+/// Packs the network and has the file, read back, compute all of the test set:
+/// every integer as the evaluated graph, predictions as the module forward.
+void deploy_learned(const Session& session, nn::Module& model, ordered_json& result) {
+  const Recipe& recipe = session.recipe();
+  const deploy::Graph graph = lower(model, recipe);
+  const std::string path = session.file("model.fraqat").string();
+  deploy::write_packed(path, graph, model_info(recipe));
+  const deploy::Packed packed = deploy::read_packed(path);
+  check(deploy::data_bytes(packed.graph) == packed_bytes(model),
+        "[pack] the file does not have the predicted size: got ", deploy::data_bytes(packed.graph),
+        " data bytes; expected ", packed_bytes(model));
+  session.observer().phase("verify", session.test()->size());
+  const deploy::Verification verified =
+      deploy::verify(packed.graph, &graph, &model, batches_of(session.test(), recipe.batch));
+  session.observer().step(session.test()->size(), 0);
+  result["model_bytes"] = packed.file_bytes;
+  result["data_bytes"] = deploy::data_bytes(packed.graph);
+  result["header_bytes"] = packed.header_bytes();
+  result["mismatches"] = verified.different_integers();
+  result["different_predictions"] = verified.different_predictions;
+  result["verified"] = verified.passed();
 }
 
 }  // namespace
@@ -149,8 +173,9 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
   for (const int bits : recipe.uniform) uniform_arm(session, start, bits, false, result);
   for (const int bits : recipe.uniform_ends8) uniform_arm(session, start, bits, true, result);
   learned_arm(session, *model, result);
+  deploy_learned(session, *model, result);
   result["tensors"] = tensors_of(*model);
-  const ordered_json& learned = result["arms"].back();
+  const ordered_json learned = result["arms"].back();
   for (const char* key : {"accuracy", "loss", "avg_weight_bits", "avg_activation_bits"})
     result[key] = learned[key];
   result["hash"] = sha256(read_file(session.checkpoint("final").string(), std::uint64_t{1} << 32));

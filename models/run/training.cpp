@@ -133,7 +133,7 @@ Score train(const Session& session, nn::Module& model, const Recipe& recipe,
       session.stop_if_asked(model, recipe, phase);
     }
     if (search) search->check_alive();
-    score = evaluate(model, session.test(), recipe.batch);
+    score = evaluate(model, recipe, session.test());
     nlohmann::ordered_json line = {{"phase", phase},
                                    {"epoch", epoch + 1},
                                    {"step", done},

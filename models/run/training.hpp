@@ -14,9 +14,10 @@ struct Score {
   double loss = 0;      // mean cross-entropy
 };
 
-/// Of the module forward; of a frozen network, of its deploy form, so that what
-/// is reported is what is deployed.
-Score evaluate(nn::Module& model, const std::shared_ptr<const data::Dataset>& dataset, int batch);
+/// Of the module forward; once all widths are decided, of the deploy form, so
+/// that what is reported is what is deployed.
+Score evaluate(nn::Module& model, const Recipe& recipe,
+               const std::shared_ptr<const data::Dataset>& dataset);
 
 /// One stretch of training by the name of `phase`; epochs count on from
 /// `first_epoch`, which keeps the random streams of stretches apart.  With a
