@@ -51,13 +51,13 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
 }  // namespace fraqat::inline FRAQAT_PRECISION::im2col
 
 /// Convolution with samples in the lanes of vectors (core/kernels/README.md), for
-/// layers of few channels and batches that fill the lanes.  The same functions;
-/// no dilation, no groups.
+/// batches that fill the lanes.  The same functions; no dilation, no groups.
 namespace fraqat::inline FRAQAT_PRECISION::lanes {
 
 /// True where it is right, and the fastest way.
 bool suits_forward(const Convolution& c);
 bool suits_backward_data(const Convolution& c);
+bool suits_backward_weights(const Convolution& c);
 
 void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
 void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);

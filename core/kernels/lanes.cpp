@@ -17,9 +17,9 @@ struct Tiling {
   Index A, B;
 };
 
-// Cycles per step of a tile: two multiplications, two loads a cycle, and four
-// cycles until an accumulator can be used again.
-Index half_cycles(Index A, Index B) { return at_least(at_least(A * B, A + B), 8); }
+// Half cycles per step of a tile: two multiplications, two loads a cycle, and
+// more than four cycles until an accumulator can be used again.
+Index half_cycles(Index A, Index B) { return at_least(at_least(A * B, A + B), 9); }
 
 Index cost(Index a, Index b, Index A, Index B) {
   const Index rest_a = a % A, rest_b = b % B;
@@ -59,8 +59,8 @@ struct Geometry {
         image(c.H * row),
         run(c.S * c.C),
         weights(c.R * run * c.O * L),
-        dy_row(c.Q * c.O * L),
-        dy_rows(at_most(c.P, at_least(1, resident / dy_row))) {}
+        columns(at_most(c.Q, at_least(1, resident / (c.O * L)))),
+        rows(at_most(c.P, at_least(1, resident / (columns * c.O * L)))) {}
 
   // The rows r of the window that lie in the image, for output row p.
   Index first_row(Index p) const { return at_least(0, c.padding - p * c.stride); }
@@ -70,7 +70,7 @@ struct Geometry {
   Index width, row, image;  // packed x: zeros left and right, none above and below
   Index run;                // numbers of a window's row
   Index weights;            // packed dweight[R, S, C, O]
-  Index dy_row, dy_rows;    // packed dy: one row; rows at a time
+  Index columns, rows;      // of dy that are packed at a time; one row if not all columns
 };
 
 void pack_image(const Geometry& g, Index count, const Real* x, Real* packed) {
@@ -131,7 +131,7 @@ void forward_row(const Geometry& g, const Tiling& tiling, Index p, const Real* x
 // Room for packed x, packed dweight, and packed rows of y or dy.
 Index lanes_scratch(const ConvolutionShape& c) {
   const Geometry g(c);
-  return g.image + g.weights + g.dy_rows * g.dy_row + c.O * L;
+  return g.image + g.weights + at_least(c.Q, g.columns * g.rows) * c.O * L + c.O * L;
 }
 
 void lanes_forward(const ConvolutionShape& c, Index count, const Real* x, const Real* weight,
@@ -148,21 +148,29 @@ void lanes_forward(const ConvolutionShape& c, Index count, const Real* x, const 
 
 namespace {
 
-// dweight of A numbers of a window's row and B channels, over output rows
-// [0, rows), with x at the first input and dy at the first output.
+// Output pixels: rows [p, p_end), columns [q, q_end).
+struct Block {
+  Index p, p_end, q, q_end;
+  Index pixels() const { return (p_end - p) * (q_end - q); }
+};
+
+// dweight of A numbers of a window's row and B channels, over rows x columns
+// output pixels, with x at the first input and dy at the first output.
 template <Index A, Index B>
-void weights_tile(const Geometry& g, Index rows, const Real* x, const Real* dy, Real* dweight) {
+void weights_tile(const Geometry& g, Index rows, Index columns, const Real* x, const Real* dy,
+                  Real* dweight) {
   const Index O = g.c.O, pixel = g.c.stride * g.c.C * L;
   Vector sum[A][B];
   for (Index a = 0; a < A; ++a)
     for (Index b = 0; b < B; ++b) sum[a][b] = load(dweight + (a * O + b) * L);
   for (Index p = 0; p < rows; ++p, x += g.c.stride * g.row) {
     const Real* from = x;
-    for (Index q = 0; q < g.c.Q; ++q, from += pixel, dy += O * L) {
+    for (Index q = 0; q < columns; ++q, from += pixel, dy += O * L) {
       Vector numbers[A];
       for (Index a = 0; a < A; ++a) numbers[a] = load(from + a * L);
       for (Index b = 0; b < B; ++b) {
-        const Vector factor = load(dy + b * L);
+        Vector factor = load(dy + b * L);
+        keep(factor);
         for (Index a = 0; a < A; ++a) sum[a][b] += numbers[a] * factor;
       }
     }
@@ -171,22 +179,32 @@ void weights_tile(const Geometry& g, Index rows, const Real* x, const Real* dy, 
     for (Index b = 0; b < B; ++b) store(dweight + (a * O + b) * L, sum[a][b]);
 }
 
-// Adds output rows [begin, end), packed in dy, to the packed dweight.
-void add_rows(const Geometry& g, const Tiling& tiling, Index begin, Index end, const Real* x,
-              const Real* dy, Real* dweight) {
+// Adds the gradient from one block, packed in dy, to the packed dweight.
+void add_block(const Geometry& g, const Tiling& tiling, const Block& block, const Real* x,
+               const Real* dy, Real* dweight) {
   const ConvolutionShape& c = g.c;
+  const Index columns = block.q_end - block.q;
   for (Index r = 0; r < c.R; ++r, dweight += g.run * c.O * L) {
-    Index p = begin, last = end;
-    while (p < last && p * c.stride - c.padding + r < 0) ++p;
-    while (last > p && (last - 1) * c.stride - c.padding + r >= c.H) --last;
-    if (p == last) continue;
-    const Real* row = x + (p * c.stride - c.padding + r) * g.row;
-    const Real* from = dy + (p - begin) * g.dy_row;
+    Index p = block.p, end = block.p_end;
+    while (p < end && p * c.stride - c.padding + r < 0) ++p;
+    while (end > p && (end - 1) * c.stride - c.padding + r >= c.H) --end;
+    if (p == end) continue;
+    const Real* row = x + (p * c.stride - c.padding + r) * g.row + block.q * c.stride * c.C * L;
+    const Real* from = dy + (p - block.p) * columns * c.O * L;
     for (Index o = 0; o < c.O; o += tiling.B)
       for (Index k = 0; k < g.run; k += tiling.A)
         with_sizes(at_most(tiling.A, g.run - k), at_most(tiling.B, c.O - o), [&](auto A, auto B) {
-          weights_tile<A, B>(g, last - p, row + k * L, from + o * L, dweight + (k * c.O + o) * L);
+          weights_tile<A, B>(g, end - p, columns, row + k * L, from + o * L,
+                             dweight + (k * c.O + o) * L);
         });
+  }
+}
+
+void add_bias(const ConvolutionShape& c, Index pixels, const Real* dy, Real* sums) {
+  for (Index o = 0; o < c.O; ++o) {
+    Vector sum = load(sums + o * L);
+    for (Index q = 0; q < pixels; ++q) sum += load(dy + (q * c.O + o) * L);
+    store(sums + o * L, sum);
   }
 }
 
@@ -201,16 +219,13 @@ void lanes_backward_weights(const ConvolutionShape& c, Index count, const Real* 
   Real* packed_dy = bias_sums + c.O * L;
   pack_image(g, count, x, scratch);
   clear(sums, g.weights + c.O * L);
-  for (Index p = 0; p < c.P; p += g.dy_rows) {
-    const Index rows = at_most(g.dy_rows, c.P - p);
-    pack(count, dy + p * c.Q * c.O, c.P * c.Q * c.O, rows * c.Q * c.O, packed_dy);
-    add_rows(g, tiling, p, p + rows, scratch, packed_dy, sums);
-    for (Index o = 0; o < c.O; ++o) {
-      Vector sum = load(bias_sums + o * L);
-      for (Index q = 0; q < rows * c.Q; ++q) sum += load(packed_dy + (q * c.O + o) * L);
-      store(bias_sums + o * L, sum);
+  for (Index p = 0; p < c.P; p += g.rows)
+    for (Index q = 0; q < c.Q; q += g.columns) {
+      const Block block{p, at_most(p + g.rows, c.P), q, at_most(q + g.columns, c.Q)};
+      pack(count, dy + (p * c.Q + q) * c.O, c.P * c.Q * c.O, block.pixels() * c.O, packed_dy);
+      add_block(g, tiling, block, scratch, packed_dy, sums);
+      add_bias(c, block.pixels(), packed_dy, bias_sums);
     }
-  }
   for (Index k = 0; k < c.R * g.run; ++k)
     add_lane_sums(sums + k * c.O * L, c.O, dweight + k, c.R * g.run);
   add_lane_sums(bias_sums, c.O, dbias, 1);

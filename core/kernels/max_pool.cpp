@@ -7,7 +7,7 @@ namespace {
 
 using Mask = decltype(Vector{} == Vector{});
 
-Vector where(Mask mask, Vector yes, Vector no) {
+[[gnu::always_inline]] inline Vector where(Mask mask, Vector yes, Vector no) {
   return reinterpret_cast<Vector>((reinterpret_cast<Mask>(yes) & mask) |
                                   (reinterpret_cast<Mask>(no) & ~mask));
 }
@@ -40,7 +40,7 @@ void forward_pixel(const PoolRow& row, const Real* x, Real* y) {
   }
 }
 
-Vector largest(const PoolRow& row, const Real* x) {
+[[gnu::always_inline]] inline Vector largest(const PoolRow& row, const Real* x) {
   Vector best = load(x);
   for (Index r = 0; r < row.kernel; ++r)
     for (Index s = 0; s < row.kernel; ++s) {
@@ -63,7 +63,8 @@ void backward_pixel(const PoolRow& row, const Real* x, const Real* y, const Real
   }
 }
 
-void backward_vector(const PoolRow& row, const Real* x, Vector y, Vector dy, Real* dx) {
+[[gnu::always_inline]] inline void backward_vector(const PoolRow& row, const Real* x, Vector y,
+                                                   Vector dy, Real* dx) {
   Mask open = y == y;
   for (Index r = 0; r < row.kernel; ++r)
     for (Index s = 0; s < row.kernel; ++s) {
@@ -74,9 +75,7 @@ void backward_vector(const PoolRow& row, const Real* x, Vector y, Vector dy, Rea
     }
 }
 
-}  // namespace
-
-void max_pool_forward(const PoolRow& row, const Real* x, Real* y) {
+[[gnu::always_inline]] inline void forward_row(const PoolRow row, const Real* x, Real* y) {
   for (Index q = 0; q < row.Q; ++q, x += row.kernel * row.C, y += row.C) {
     const Channels channels(row, q);
     if (channels.vectors == 0) forward_pixel(row, x, y);
@@ -85,7 +84,8 @@ void max_pool_forward(const PoolRow& row, const Real* x, Real* y) {
   }
 }
 
-void max_pool_backward(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx) {
+[[gnu::always_inline]] inline void backward_row(const PoolRow row, const Real* x, const Real* y,
+                                                const Real* dy, Real* dx) {
   Real* rest = dx + row.Q * row.kernel * row.C;
   for (Index q = 0; q < row.Q;
        ++q, x += row.kernel * row.C, dx += row.kernel * row.C, y += row.C, dy += row.C) {
@@ -98,6 +98,20 @@ void max_pool_backward(const PoolRow& row, const Real* x, const Real* y, const R
   }
   for (Index r = 0; r < row.kernel; ++r, rest += row.W * row.C)
     for (Index i = 0; i < (row.W - row.Q * row.kernel) * row.C; ++i) rest[i] = 0;
+}
+
+}  // namespace
+
+// The usual window is a constant, so that the compiler unrolls it.
+
+void max_pool_forward(const PoolRow& row, const Real* x, Real* y) {
+  if (row.kernel == 2) return forward_row({2, row.W, row.C, row.Q}, x, y);
+  forward_row(row, x, y);
+}
+
+void max_pool_backward(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx) {
+  if (row.kernel == 2) return backward_row({2, row.W, row.C, row.Q}, x, y, dy, dx);
+  backward_row(row, x, y, dy, dx);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -39,6 +39,15 @@ using AllLanes = std::make_index_sequence<L>;
   *reinterpret_cast<Unaligned*>(to) = v;
 }
 
+/// Keeps `v` in a register, where the compiler would read it again at every use.
+[[gnu::always_inline]] inline void keep([[maybe_unused]] Vector& v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#endif
+}
+
 template <std::size_t... lane>
 [[gnu::always_inline]] inline Vector broadcast(Real value, std::index_sequence<lane...>) {
   return Vector{(static_cast<void>(lane), value)...};

@@ -43,7 +43,7 @@ struct Conv2d {
     if (needs[1] || needs[2]) {
       gradients[1] = Tensor(weight.shape());
       gradients[2] = Tensor({c.O});
-      (lanes::suits_forward(c) ? lanes::backward_weights : im2col::backward_weights)(
+      (lanes::suits_backward_weights(c) ? lanes::backward_weights : im2col::backward_weights)(
           c, x.data(), dy.data(), gradients[1].data(), gradients[2].data());
     }
     return gradients;
