@@ -19,7 +19,7 @@ namespace {
 constexpr int failed = static_cast<int>(Error::Kind::failed);
 constexpr int usage = static_cast<int>(Error::Kind::usage);
 
-constexpr auto hooks = {add_report, add_gradcheck};
+constexpr auto hooks = {add_doctor, add_data, add_report, add_gradcheck};
 
 /// OpenBLAS reads its core type when it is loaded, so pinning the instruction
 /// set (FRAQAT_ISA=avx2) needs one more start of the program.  That the variable

@@ -119,7 +119,9 @@ std::string Table::text() const {
     line.erase(line.find_last_not_of(' ') + 1);
     all += styled(line, row.style, STDOUT_FILENO) + "\n";
   };
-  append(header);
+  const bool titled = std::any_of(header.cells.begin(), header.cells.end(),
+                                  [](const std::string& title) { return !title.empty(); });
+  if (titled) append(header);
   for (const Row& row : rows_) append(row);
   return all;
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "data/registry.hpp"
 #include "models/models.hpp"
 #include "quant/grid.hpp"
 
@@ -165,7 +166,7 @@ std::vector<Key> keys_of(Recipe& r) {
   t.add("name", &r.name);
   t.add("seed", &r.seed);
   t.words("model", r.model, models::names());
-  t.add("data.name", &r.data);
+  t.words("data.name", r.data, data::names());
   t.range("data.batch", &r.batch, 1, 65536);
   t.range("data.train_limit", &r.train_limit, 0, most_batches);
   t.range("data.test_limit", &r.test_limit, 0, most_batches);

@@ -184,7 +184,7 @@ void Reader::unknown(const std::string& path) const {
   }
   std::string near = nearest(path, paths);
   if (near.empty() && !same_name.empty()) near = same_name.front();
-  place_.refuse(path, "unknown key; expected a key of a recipe" +
+  place_.refuse(path, "unknown key: got " + in_quotes(name, 60) + "; expected a key of a recipe" +
                           (near.empty() ? std::string() : "; try " + near));
 }
 
@@ -197,9 +197,9 @@ void check_lines(const std::string& text, const RecipePlace& place) {
     length = c == '\n' ? 0 : length + 1;
     dots = c == '\n' ? 0 : dots + (c == '.');
     if (length > longest || dots > most_dots)
-      fail(place.kind, "[recipe] ", place.origin, ":", line,
-           ": line too long or too deep: expected at most ", longest, " bytes and ", most_dots,
-           " dots");
+      fail(place.kind, "[recipe] ", place.origin, ":", line, ": line too long or too deep: got ",
+           length, " bytes with ", dots, " dots so far; expected at most ", longest, " bytes and ",
+           most_dots, " dots");
     line += c == '\n';
   }
 }
@@ -209,8 +209,11 @@ toml::table parse(const std::string& text, const RecipePlace& place) {
   try {
     return toml::parse(text, place.origin);
   } catch (const toml::parse_error& error) {
+    // Its texts begin "Error while parsing ..."
+    std::string what(error.description());
+    if (what.starts_with("Error")) what[0] = 'e';
     fail(place.kind, "[recipe] ", place.origin, ":", error.source().begin.line,
-         ": not TOML: ", error.description());
+         ": not TOML: got an ", what);
   }
 }
 
@@ -225,15 +228,16 @@ bool is_text(const Recipe& recipe, const std::string& path) {
 
 void RecipePlace::refuse(const std::string& key, const std::string& text) const {
   const auto line = lines.find(key);
+  const std::string escaped = in_quotes(key);
   fail(kind, "[recipe] ", origin, line == lines.end() ? "" : ":" + std::to_string(line->second),
-       kind == Error::Kind::usage ? " " : ": ", key, ": ", text);
+       kind == Error::Kind::usage ? " " : ": ", escaped.substr(1, escaped.size() - 2), ": ", text);
 }
 
 void read_toml(const std::string& text, Recipe& recipe, RecipePlace& place) {
   const std::size_t valid = valid_utf8_length(text);
   if (valid < text.size())
-    fail(place.kind, "[recipe] ", place.origin, ": not UTF-8 at offset ", valid,
-         "; expected TOML text");
+    fail(place.kind, "[recipe] ", place.origin, ": not UTF-8: got ",
+         in_quotes(text.substr(valid, 4)), " at offset ", valid, "; expected TOML text");
   Reader(recipe, place).table(parse(text, place), "");
 }
 

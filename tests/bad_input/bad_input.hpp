@@ -27,6 +27,7 @@ using BadInputs = std::vector<BadInput>;
 BadInputs safetensors_cases();
 BadInputs state_cases();
 BadInputs png_cases();
+BadInputs recipe_cases();
 BadInputs idx_cases();
 BadInputs packed_cases();
 

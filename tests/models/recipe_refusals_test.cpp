@@ -37,10 +37,11 @@ TEST_CASE("recipe: a bad file is blamed by line and key") {
     CHECK(r.code == 3);
   };
   says("\n[flaot]\nrate = 1\n",
-       "FILE:2: flaot: unknown key; expected a key of a recipe; try float");
+       "FILE:2: flaot: unknown key: got \"flaot\"; expected a key of a recipe; try float");
   says("[float]\nrtae = 1\n",
-       "FILE:2: float.rtae: unknown key; expected a key of a recipe; try float.rate");
-  says("batch = 12\n", "FILE:1: batch: unknown key; expected a key of a recipe; try data.batch");
+       "FILE:2: float.rtae: unknown key: got \"rtae\"; expected a key of a recipe; try float.rate");
+  says("batch = 12\n",
+       "FILE:1: batch: unknown key: got \"batch\"; expected a key of a recipe; try data.batch");
   says("[float]\nrate = \"1\"\n", "FILE:2: float.rate: got \"1\"; expected a number above 0");
   says("[float]\nepochs = 1.0\n",
        "FILE:2: float.epochs: got 1.0; expected a whole number from 0 to 100000");
@@ -142,13 +143,14 @@ TEST_CASE("recipe: a bad --set is a mistake of usage") {
     CHECK(r.text == "[recipe] --set " + expected);
     CHECK(r.code == 2);
   };
-  says("float.rat=1", "float.rat: unknown key; expected a key of a recipe; try float.rate");
+  says("float.rat=1",
+       "float.rat: unknown key: got \"rat\"; expected a key of a recipe; try float.rate");
   says("float.rate=abc", "float.rate: got \"abc\"; expected a number above 0");
   says("float.rate=1\nseed = 2", "float.rate: got \"1\\x0aseed = 2\"; expected a number above 0");
   says("seed", "\"seed\": no key and value; expected key=value");
   says("float=1", "float: got 1; expected a section with keys, [float]");
   says("float={rate=1}", "float: got a table; expected a section with keys, [float]");
-  says("data.name=", "data.name: got \"\"; expected a name of letters, digits, '.', '_' and '-'");
+  says("name=", "name: got \"\"; expected a name of letters, digits, '.', '_' and '-'");
   says("model=lenet6",
        "model: got \"lenet6\"; expected mlp, lenet5, lenet5-bn or tiny-resnet; try lenet5");
   says("quant.weight.start=9", "quant.weight.start: got 9; expected a number from 2 to 8");
