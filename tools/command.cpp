@@ -15,7 +15,9 @@ CLI::App& add_command(CLI::App& program, const std::string& name, const std::str
   command.add_option("--threads", options->threads, "Threads; results are the same for any number")
       ->check(CLI::Range(1, most_threads).description(""))
       ->type_name("N");
-  command.add_option("--seed", options->seed, "Seed of all random numbers")->type_name("N");
+  command.add_option("--seed", options->seed, "Seed of all random numbers")
+      ->check(CLI::NonNegativeNumber.description(""))
+      ->type_name("N");
   command.callback([options, run = std::move(run)] {
     if (options->threads > 0) set_thread_count(options->threads);
     if (const int code = run(); code != 0) throw CLI::RuntimeError(code);

@@ -1,8 +1,11 @@
-#include "core/error.hpp"
 #include "data/registry.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <iostream>
 
+#include "core/error.hpp"
 #include "tools/command.hpp"
 #include "tools/terminal.hpp"
 
@@ -43,13 +46,14 @@ int list(const DataOptions& options) {
     return 0;
   }
   for (const data::Location& location : locations) {
-    std::string name = location.name;
-    name.resize(std::max<std::size_t>(16, name.size()), ' ');
+    constexpr std::size_t width = 16;
+    const std::string space(width - std::min(width, location.name.size()), ' ');
+    std::cout << styled(location.name, Style::bold, STDOUT_FILENO) << space;
     if (location.found)
-      std::cout << name << (location.directory.empty() ? "built in" : location.directory) << '\n';
+      std::cout << (location.directory.empty() ? "built in" : location.directory) << '\n';
     else
-      std::cout << name << "not found: " << location.reason << '\n'
-                << std::string(name.size(), ' ') << location.how_to_get << '\n';
+      std::cout << "not found: " << location.reason << '\n'
+                << std::string(width, ' ') << location.how_to_get << '\n';
   }
   return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "core/blas.hpp"
 #include "core/file.hpp"
+#include "core/isa.hpp"
 #include "core/parallel.hpp"
 #include "data/registry.hpp"
 #include "tools/command.hpp"
@@ -119,6 +120,7 @@ int doctor(const DoctorOptions& options) {
   std::vector<Finding> findings = {{"version", "fraqat", FRAQAT_VERSION},
                                    compiler(),
                                    {"cpu", "processor", processor()},
+                                   {"isa", "kernels", std::string(name(active_isa()))},
                                    blas_library(),
                                    openmp(),
                                    threads(),

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""The door of the program: exit codes, error texts, --json, terminals, doctor, data."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import program
+from program import on_terminal, run, run_json
+
+COMMANDS = ["doctor", "data", "train", "report", "inspect", "eval", "verify", "predict", "export",
+            "gradcheck"]
+MNIST = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+         "t10k-labels-idx1-ubyte"]
+
+
+class Door(unittest.TestCase):
+    def refused(self, *arguments, text, code=2, **options):
+        result = run(*arguments, **options)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+        self.assertIn(text, result.stderr)
+
+    def test_help_lists_the_commands(self):
+        result = run("--help")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for command in COMMANDS:
+            self.assertIn(f"\n  {command} ", result.stdout)
+            self.assertEqual(run(command, "--help").returncode, 0)
+
+    def test_version(self):
+        self.assertRegex(run("--version").stdout, r"^fraqat \d+\.\d+\.\d+\n$")
+
+    def test_nothing_said(self):
+        result = run()
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("Usage", result.stderr)
+
+    def test_unknown_command(self):
+        self.refused("trian", text='unknown command: got "trian"; try fraqat train')
+        self.refused("zzzzzz", text="try fraqat --help")
+        self.refused("--json", text="expected a command first")
+        self.refused("", text="unknown command")
+        self.refused("tr\nain", text='"tr\\x0aain"')
+
+    def test_bad_options(self):
+        self.refused("doctor", "--jsno", text="try --json or fraqat doctor --help")
+        self.refused("doctor", "surplus", text='unknown argument: got "surplus"')
+        self.refused("doctor", "--threads", "0", text="--threads")
+        self.refused("doctor", "--threads", "2x", text="--threads")
+        self.refused("doctor", "--seed", "-1", text="--seed")
+        self.refused("data", text="ACTION")
+        self.refused("train", text="--recipe")
+        self.refused("eval", text="MODEL")
+        self.refused("export", "x", "--to", "tflite", "--out", "y", text="tflite")
+
+    def test_bad_recipe_and_settings(self):
+        known = ["train", "--recipe", "lenet5-fashion"]
+        self.refused("train", "--recipe", "lenet5-fashoin", text="lenet5-fashion")
+        self.refused(*known, "--set", "float.rtae=1", text="try float.rate")
+        self.refused(*known, "--set", "float.rate=-1", text="expected a number above 0")
+        self.refused("train", "--recipe", "/nonexistent.toml", text="/nonexistent.toml", code=3)
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as recipe:
+            recipe.write("\n[float]\nrate = nan\n")
+            recipe.flush()
+            self.refused("train", "--recipe", recipe.name, text=":3: float.rate: got nan", code=3)
+
+    def test_missing_and_broken_models(self):
+        with tempfile.TemporaryDirectory() as folder:
+            broken = os.path.join(folder, "broken.fraqat")
+            Path(broken).write_bytes(b"\0" * 100)
+            for command in ("eval", "inspect", "verify", "predict"):
+                images = ["x.png"] if command == "predict" else []
+                self.refused(command, broken, *images, text="broken.fraqat", code=3)
+                self.refused(command, broken + "x", *images, text="broken.fraqatx", code=3)
+
+    def test_full_disk_and_closed_pipe(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([program.PROGRAM, "doctor"], stdout=full, text=True,
+                                    stderr=subprocess.PIPE)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot write to standard output", result.stderr)
+        read, write = os.pipe()
+        os.close(read)
+        result = subprocess.run([program.PROGRAM, "doctor"], stdout=write, stderr=subprocess.PIPE)
+        os.close(write)
+        self.assertEqual((result.returncode, result.stderr), (1, b""))
+
+    def test_colour_only_on_a_terminal_without_no_color(self):
+        self.assertNotIn("\033", run("eval", "/nonexistent").stderr)
+        self.assertNotIn("\033", run("doctor", cwd="/proc").stdout)
+        self.assertIn("\033", on_terminal("data", "list")[1])
+        self.assertNotIn("\033", on_terminal("data", "list", NO_COLOR="1")[1])
+        self.assertNotIn("\033", on_terminal("data", "list", TERM="dumb")[1])
+
+    def test_doctor(self):
+        found = run_json(self, "doctor", "--threads", "1")
+        self.assertEqual(found["threads"], 1)
+        self.assertEqual(found["troubles"], [])
+        self.assertIn("libgomp", found["openmp"])
+        self.assertIn("OpenBLAS", found["blas"])
+        self.assertIn("everything is in order", run("doctor").stdout)
+
+    def test_doctor_finds_a_folder_it_may_not_write(self):
+        result = run("doctor", "--json", cwd="/proc")  # where even root may not
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(len(json.loads(result.stdout)["troubles"]), 1)
+
+    def test_pinned_instruction_set_starts_again(self):
+        pinned = run("doctor", "--json", FRAQAT_ISA="avx2")
+        if pinned.returncode != 0:
+            self.skipTest("this processor has no AVX2")
+        found = json.loads(pinned.stdout)
+        self.assertEqual(found["isa"], "avx2")
+        self.assertTrue(found["blas"].endswith("core Haswell"), found["blas"])
+        kept = run_json(self, "doctor", FRAQAT_ISA="avx2", OPENBLAS_CORETYPE="Nehalem")
+        self.assertTrue(kept["blas"].endswith("core Nehalem"), kept["blas"])
+        self.refused("doctor", text="FRAQAT_ISA", FRAQAT_ISA="sse9")
+
+    def test_data(self):
+        found = {s["name"]: s for s in run_json(self, "data", "list")["sets"]}
+        self.assertTrue(found["synthetic"]["found"])
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "mnist").mkdir()
+            for stem in MNIST:
+                (Path(folder) / "mnist" / stem).write_bytes(b"no IDX file")
+            for flag, variables in (([], {"FRAQAT_DATA": folder}), (["--data-dir", folder], {})):
+                sets = run_json(self, "data", "list", *flag, **variables)["sets"]
+                found = {s["name"]: s for s in sets}
+                self.assertEqual(found["mnist"]["directory"], folder + "/mnist")
+            result = run("data", "verify", "mnist", "--data-dir", folder)
+            self.assertEqual(result.returncode, 3)
+            self.assertIn("damaged", result.stdout)
+        self.refused("data", "fetch", "mnist", text="FRAQAT_DATA", code=1)
+        self.refused("data", "verify", "mnits", text="expected one of")
+
+    def test_gradcheck_that_is_not_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            alone = shutil.copy(program.PROGRAM, folder)
+            result = subprocess.run([alone, "gradcheck"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("ninja -C build tools/fraqat-gradcheck", result.stderr)
+
+
+if __name__ == "__main__":
+    program.main()

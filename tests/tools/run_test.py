@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""A small run from end to end, and every command on what it leaves."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import program
+from program import on_terminal, run, run_json, write_png
+
+# A run of seconds: a small part of the synthetic bars.
+SMALL = {"name": "small", "model": "lenet5-bn", "data.name": "synthetic", "data.batch": "50",
+         "data.train_limit": "300", "data.test_limit": "100", "float.epochs": "1",
+         "search.epochs": "1", "finetune.epochs": "1", "finetune.reestimate_batches": "5",
+         "quant.calibration_batches": "2", "baselines.uniform": "[4]"}
+# Shorter still, for tests of what stands around a run.
+SHORTEST = {"float.epochs": "0", "search.epochs": "0", "finetune.epochs": "0",
+            "baselines.uniform": "[]"}
+
+
+def train(out, *more, changes=()):
+    keys = {**SMALL, **dict(changes)}
+    settings = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
+    return ["train", "--recipe", "lenet5-fashion", *settings, "--out", str(out), "--threads", "1", *more]
+
+
+class Run(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp())
+        cls.out = cls.folder / "run"
+        cls.result = run(*train(cls.out))
+        cls.model = str(cls.out / "model.fraqat")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def setUp(self):
+        self.assertEqual(self.result.returncode, 0, self.result.stderr)
+
+    def checkpoint(self, phase):
+        return str(self.out / "checkpoints" / f"{phase}.safetensors")
+
+    def test_train_prints_a_table_and_a_line_an_epoch(self):
+        for word in ("network", "float", "uniform 4", "learned", "mismatches", "average bits",
+                     "report.html"):
+            self.assertIn(word, self.result.stdout)
+        epochs = [line for line in self.result.stderr.splitlines() if " epoch " in line]
+        self.assertEqual(len(epochs), 5, self.result.stderr)  # float, 2 uniform, search, finetune
+        self.assertNotIn("\033", self.result.stderr)
+
+    def test_run_folder(self):
+        for name in ("recipe.toml", "run.json", "metrics.jsonl", "metrics.csv", "model.fraqat",
+                     "report.html"):
+            self.assertTrue((self.out / name).is_file(), name)
+        found = json.loads((self.out / "run.json").read_text())
+        self.assertEqual(found["mismatches"], 0)
+        self.assertEqual(found["recipe"], "small")
+        self.assertEqual([arm["name"] for arm in found["arms"]], ["float", "uniform-4", "learned"])
+        self.assertEqual(found["model_bytes"], os.path.getsize(self.model))
+
+    def test_the_written_recipe_runs_alike_on_three_threads(self):
+        again = run_json(self, "train", "--recipe", str(self.out / "recipe.toml"), "--out",
+                         str(self.folder / "again"), "--threads", "3")
+        first = json.loads((self.out / "run.json").read_text())
+        self.assertEqual(again["hash"], first["hash"])
+        self.assertEqual((self.folder / "again/model.fraqat").read_bytes(),
+                         Path(self.model).read_bytes())
+
+    def test_json_is_all_there_is(self):
+        result = run(*train(self.folder / "json", "--json", "--quiet", changes=SHORTEST))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("accuracy", json.loads(result.stdout))
+
+    def test_from_skips_the_float_phase(self):
+        result = run(*train(self.folder / "from", "--from", self.checkpoint("float"),
+                            changes={**SHORTEST, "float.epochs": "1"}))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertNotIn("float ", result.stderr)
+
+    def test_eval_of_every_kind(self):
+        found = json.loads((self.out / "run.json").read_text())
+        accuracy = {arm["name"]: arm["accuracy"] for arm in found["arms"]}
+        packed = run_json(self, "eval", str(self.out), "--limit", "100")
+        self.assertEqual(packed["samples"], 100)
+        self.assertEqual(packed["accuracy"], accuracy["learned"])
+        floats = run_json(self, "eval", self.checkpoint("float"), "--data", "synthetic", "--limit",
+                          "100")
+        self.assertEqual(floats["accuracy"], accuracy["float"])
+        self.assertIn("accuracy", run("eval", self.model).stdout)
+
+    def test_verify(self):
+        found = run_json(self, "verify", self.model, "--limit", "100")
+        self.assertEqual(found["mismatches"], 0)
+        self.assertGreater(found["compared"], 0)
+        self.assertIn("0 different", run("verify", self.model, "--limit", "100").stdout)
+        damaged = self.folder / "damaged.fraqat"
+        data = bytearray(Path(self.model).read_bytes())
+        data[-1] ^= 1
+        damaged.write_bytes(data)
+        self.assertEqual(run("verify", str(damaged)).returncode, 3)
+        # The network before fine-tuning shares widths and shapes, not integers.
+        result = run("verify", self.model, "--limit", "100", "--against", self.checkpoint("rounded"))
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+
+    def test_export_gives_the_same_file(self):
+        out = self.folder / "exported.fraqat"
+        found = run_json(self, "export", self.checkpoint("final"), "--to", "fraqat", "--out",
+                         str(out))
+        self.assertEqual(out.read_bytes(), Path(self.model).read_bytes())
+        self.assertEqual(found["model_bytes"], found["data_bytes"] + found["header_bytes"])
+        none = self.folder / "none.fraqat"
+        result = run("export", self.checkpoint("search"), "--to", "fraqat", "--out", str(none))
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("no integer widths", result.stderr)
+        self.assertFalse(none.exists())
+
+    def test_inspect(self):
+        found = run_json(self, "inspect", self.model)
+        weights = [row for row in found["layers"] if row["kind"] == "weight"]
+        self.assertEqual(len(weights), 5)
+        for row in weights:
+            self.assertEqual(row["levels"], 2 ** row["bits"] - 1)
+            self.assertTrue(2 <= row["learned_bits"] <= 8)
+        self.assertEqual(sum(row["bytes"] for row in found["layers"]), found["data_bytes"])
+        bounds = [row["accumulator_bound"] for row in found["layers"]
+                  if row["kind"] in ("conv2d", "linear")]
+        self.assertEqual(len(bounds), 5)
+        self.assertTrue(all(0 < bound < 2 ** 31 for bound in bounds))
+        self.assertIn("##", run("inspect", self.model).stdout)
+        self.assertIn("█", run("inspect", self.model, LC_ALL="C.UTF-8").stdout)
+        self.assertEqual(run_json(self, "inspect", self.checkpoint("final"))["layers"],
+                         found["layers"])
+        self.assertGreater(run_json(self, "inspect", self.checkpoint("float"))["parameters"], 40000)
+        self.assertTrue(run_json(self, "inspect", self.checkpoint("search"))["quantizers"])
+
+    def test_predict(self):
+        good, bad = str(self.folder / "good.png"), str(self.folder / "bad.png")
+        write_png(good, 40, 30, [(x * 6) % 256 for _ in range(30) for x in range(40)])
+        for model in (self.model, self.checkpoint("float")):
+            plain = run_json(self, "predict", model, good, good)["predictions"]
+            self.assertEqual(plain[0], plain[1])
+            confidences = [one["confidence"] for one in plain[0]["top"]]
+            self.assertEqual(len(confidences), 3)
+            self.assertEqual(confidences, sorted(confidences, reverse=True))
+            inverted = run_json(self, "predict", model, good, "--invert")["predictions"]
+            self.assertNotEqual(plain[0]["top"], inverted[0]["top"])
+        self.assertIn("%", run("predict", self.model, good).stdout)
+        Path(bad).write_bytes(Path(good).read_bytes()[:60])
+        result = run("predict", self.model, good, bad)
+        self.assertEqual((result.returncode, result.stdout), (3, ""))
+        self.assertIn("bad.png", result.stderr)
+
+    def test_progress_on_a_terminal(self):
+        code, text = on_terminal(*train(self.folder / "terminal",
+                                        changes={**SHORTEST, "float.epochs": "1"}))
+        self.assertEqual(code, 0, text)
+        for word in ("samples/s", "ETA", "\r\033[K"):
+            self.assertIn(word, text)
+        code, text = on_terminal(*train(self.folder / "quiet", "--quiet",
+                                        changes={**SHORTEST, "float.epochs": "1"}))
+        self.assertEqual(code, 0, text)
+        self.assertNotIn("ETA", text)
+
+    def test_signals_stop_after_saving(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            out = self.folder / f"stopped-{code}"
+            arguments = train(out, changes={"float.epochs": "100000"})
+            child = subprocess.Popen([program.PROGRAM, *arguments], stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, text=True, env=program.environment())
+            metrics = out / "metrics.jsonl"
+            while child.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+                time.sleep(0.05)
+            child.send_signal(number)
+            stdout, stderr = child.communicate(timeout=60)
+            self.assertEqual((child.returncode, stdout), (code, ""), stderr)
+            self.assertIn("saved", stderr)
+            self.assertTrue(list(out.glob("checkpoints/*.safetensors")))
+
+
+if __name__ == "__main__":
+    program.main()

@@ -1,0 +1,250 @@
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <sstream>
+
+#include "models/run/deployment.hpp"
+#include "quant/quantizer.hpp"
+#include "tools/command.hpp"
+#include "tools/model_file.hpp"
+#include "tools/terminal.hpp"
+
+namespace fraqat::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InspectOptions final : Common {
+  std::string model;
+};
+
+std::string text_of(const Shape& shape) {
+  std::ostringstream text;
+  text << shape;
+  return text.str();
+}
+
+std::string range_text(double low, double high) { return fixed(low, 3) + " .. " + fixed(high, 3); }
+
+/// A tensor of the integer graph, as a line of the table and an entry of --json.
+struct Line {
+  std::string layer, kind, role;  // role: weight, activation or none (codes pass through)
+  Shape shape;
+  int bits = 0;
+  Index levels = 0;
+  double low = 0, high = 0;
+  Index bytes = 0;
+  std::optional<std::int64_t> bound = {};  // of the accumulators
+  std::optional<double> learned = {};
+};
+
+Line weight_line(const deploy::Op& op, const deploy::Weight& weight) {
+  const double scale = *std::max_element(weight.scale.begin(), weight.scale.end());
+  return {.layer = op.layer,
+          .kind = "weight",
+          .role = "weight",
+          .shape = weight.shape,
+          .bits = weight.bits,
+          .levels = weight.grid.hi - weight.grid.lo + 1,
+          .low = scale * weight.grid.lo,
+          .high = scale * weight.grid.hi,
+          .bytes = deploy::packed_bytes(weight.shape.size(), weight.bits)};
+}
+
+Line output_line(const std::string& layer, std::string kind, std::string role,
+                 const deploy::Value& value) {
+  Line line{.layer = layer,
+            .kind = std::move(kind),
+            .role = std::move(role),
+            .shape = value.shape,
+            .bits = value.bits};
+  if (value.accumulators()) return line;
+  line.levels = value.grid.hi - value.grid.lo + 1;
+  line.low = value.scale * static_cast<double>(value.grid.lo - value.zero);
+  line.high = value.scale * static_cast<double>(value.grid.hi - value.zero);
+  return line;
+}
+
+/// Ops that leave codes of their own: the others pass on what they get.
+bool has_codes(const deploy::Op& op) {
+  return !deploy::acts_on_codes(op) && !op.output.accumulators();
+}
+
+std::vector<Line> lines_of(const deploy::Graph& graph) {
+  std::vector<Line> lines = {output_line("image", "input", "input", graph.input)};
+  for (const deploy::Op& op : graph.ops) {
+    const deploy::Product* product = deploy::product_of(op);
+    if (product) lines.push_back(weight_line(op, product->weight));
+    Line line = output_line(op.layer, std::string(deploy::name_of(op)),
+                            has_codes(op) ? "activation" : "", op.output);
+    const std::vector<std::int64_t> bounds = deploy::accumulator_bounds(graph, op);
+    if (!bounds.empty()) line.bound = *std::max_element(bounds.begin(), bounds.end());
+    line.bytes = deploy::data_bytes(op) - (product ? lines.back().bytes : 0);
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+/// Fractional widths: of weights by layer, of activations in order of execution.
+struct LearnedBits {
+  std::map<std::string, double> weights;
+  std::vector<double> activations;
+};
+
+LearnedBits learned_bits(nn::Module& model) {
+  LearnedBits bits;
+  for (const quant::Quantizer* q : quant::quantizers(model)) {
+    const std::string& name = q->info().name;
+    if (q->info().role == quant::Role::weight)
+      bits.weights[name.substr(0, name.rfind('.'))] = q->learned_bits();
+    if (q->info().role == quant::Role::activation) bits.activations.push_back(q->learned_bits());
+  }
+  return bits;
+}
+
+/// From the checkpoint that a run leaves beside its packed model, if it is there.
+LearnedBits learned_bits(const ModelFile& model) {
+  if (model.checkpoint) return learned_bits(*model.checkpoint->model);
+  const std::filesystem::path file =
+      std::filesystem::path(run_folder(model.path)) / "checkpoints" / "final.safetensors";
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) return {};
+  const run::Loaded loaded = run::load_checkpoint(file);
+  return learned_bits(*loaded.model);
+}
+
+void add_learned(const LearnedBits& bits, std::vector<Line>& lines) {
+  const auto codes = std::count_if(lines.begin(), lines.end(),
+                                   [](const Line& line) { return line.role == "activation"; });
+  const bool same = static_cast<std::size_t>(codes) == bits.activations.size();
+  std::size_t next = 0;
+  for (Line& line : lines) {
+    const auto weight = bits.weights.find(line.layer);
+    if (line.role == "weight" && weight != bits.weights.end()) line.learned = weight->second;
+    if (line.role == "activation" && same) line.learned = bits.activations[next++];
+  }
+}
+
+Json to_json(const Line& line) {
+  Json object = {{"layer", line.layer}, {"kind", line.kind},     {"shape", line.shape.dims()},
+                 {"bits", line.bits},   {"levels", line.levels}, {"range", {line.low, line.high}},
+                 {"bytes", line.bytes}};
+  if (line.learned) object["learned_bits"] = *line.learned;
+  if (line.bound) object["accumulator_bound"] = *line.bound;
+  return object;
+}
+
+std::string drawn(const Line& line) {
+  if (line.role.empty()) return "";
+  return bar(line.learned.value_or(line.bits), quant::max_bits);
+}
+
+Table table_of(const std::vector<Line>& lines) {
+  Table table({{"layer", Table::Align::left},
+               {"kind", Table::Align::left},
+               {"shape", Table::Align::left},
+               {"b"},
+               {"bits"},
+               {"", Table::Align::left},
+               {"levels"},
+               {"range"},
+               {"bytes"},
+               {"accumulator"}});
+  for (const Line& line : lines) {
+    const bool codes = line.levels > 0;
+    table.row(
+        {line.layer, line.kind, text_of(line.shape), line.learned ? fixed(*line.learned, 2) : "",
+         std::to_string(line.bits), drawn(line), codes ? std::to_string(line.levels) : "",
+         codes ? range_text(line.low, line.high) : "", line.bytes ? grouped(line.bytes) : "",
+         line.bound ? "<= " + grouped(*line.bound) : ""},
+        line.role.empty() ? Style::dim : Style::plain);
+  }
+  return table;
+}
+
+int inspect_graph(const InspectOptions& options, const ModelFile& model) {
+  const deploy::Graph graph = model.graph();
+  std::vector<Line> lines = lines_of(graph);
+  add_learned(learned_bits(model), lines);
+  const Index data = deploy::data_bytes(graph);
+  Index products = 0;
+  for (const deploy::Op& op : graph.ops) products += deploy::products_per_sample(op);
+  if (options.json) {
+    Json object = {{"model", model.path},
+                   {"network", model.info().model},
+                   {"data", model.data()},
+                   {"data_bytes", data},
+                   {"products_per_sample", products}};
+    if (model.packed) object["model_bytes"] = model.packed->file_bytes;
+    for (const Line& line : lines) object["layers"].push_back(to_json(line));
+    print_json(object);
+    return 0;
+  }
+  std::cout << model.path << ": " << model.info().model << " on " << model.data() << ", integer\n\n"
+            << table_of(lines).text() << '\n'
+            << grouped(data) << " data bytes";
+  if (model.packed)
+    std::cout << " + " << grouped(model.packed->header_bytes())
+              << " header = " << grouped(model.packed->file_bytes);
+  std::cout << "; " << grouped(products) << " multiplications for a sample\n";
+  return 0;
+}
+
+/// A checkpoint whose widths are not integers yet, or that has none: parameters
+/// and quantizers.
+int inspect_checkpoint(const InspectOptions& options, const ModelFile& model) {
+  nn::Module& network = *model.checkpoint->model;
+  Json layers = Json::array(), quantizers = Json::array();
+  Table parameters({{"parameter", Table::Align::left}, {"shape", Table::Align::left}, {"numbers"}});
+  Index numbers = 0;
+  for (const auto& [name, parameter] : nn::parameters(network)) {
+    const Shape& shape = parameter->value().shape();
+    numbers += shape.size();
+    layers.push_back({{"parameter", name}, {"shape", shape.dims()}, {"numbers", shape.size()}});
+    parameters.row({name, text_of(shape), grouped(shape.size())});
+  }
+  Table bits({{"quantizer", Table::Align::left}, {"elements"}, {"b"}, {"", Table::Align::left}});
+  for (const quant::Quantizer* q : quant::quantizers(network)) {
+    const double b = q->learned_bits();
+    quantizers.push_back({{"name", q->info().name},
+                          {"elements", q->info().elements},
+                          {"learned_bits", b},
+                          {"bits", q->hard_bits()}});
+    bits.row({q->info().name, grouped(q->info().elements), fixed(b, 2), bar(b, quant::max_bits)});
+  }
+  if (options.json) {
+    print_json({{"model", model.path},
+                {"network", model.checkpoint->recipe.model},
+                {"data", model.data()},
+                {"phase", model.checkpoint->phase},
+                {"parameters", numbers},
+                {"layers", layers},
+                {"quantizers", quantizers}});
+    return 0;
+  }
+  std::cout << model.path << ": " << model.checkpoint->recipe.model << " on " << model.data()
+            << ", phase " << model.checkpoint->phase << "\n\n"
+            << parameters.text() << '\n';
+  if (!quantizers.empty()) std::cout << bits.text() << '\n';
+  std::cout << grouped(numbers) << " parameters\n";
+  return 0;
+}
+
+int inspect(const InspectOptions& options) {
+  const ModelFile model = load_model(options.model);
+  if (model.packed || run::is_deployable(*model.checkpoint->model))
+    return inspect_graph(options, model);
+  return inspect_checkpoint(options, model);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& program) {
+  const auto options = std::make_shared<InspectOptions>();
+  CLI::App& command = add_command(program, "inspect", "Layers, bits, ranges, bytes and bounds",
+                                  options, [options] { return inspect(*options); });
+  command.add_option("MODEL", options->model, "Packed model, checkpoint or run folder")->required();
+}
+
+}  // namespace fraqat::tools

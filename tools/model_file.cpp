@@ -1,0 +1,44 @@
+#include "tools/model_file.hpp"
+
+#include <filesystem>
+
+#include "core/text.hpp"
+#include "models/run/deployment.hpp"
+
+namespace fraqat::tools {
+
+namespace fs = std::filesystem;
+
+const std::string& ModelFile::data() const {
+  return packed ? packed->info.data : checkpoint->recipe.data;
+}
+
+deploy::Graph ModelFile::graph() const {
+  if (packed) return packed->graph;
+  check_input(run::is_deployable(*checkpoint->model), "[model] ", in_quotes(path),
+              ": no integer widths: got a checkpoint of phase ", in_quotes(checkpoint->phase),
+              "; expected one of a network that is rounded; try checkpoints/final.safetensors");
+  return run::lower(*checkpoint->model, checkpoint->recipe);
+}
+
+deploy::ModelInfo ModelFile::info() const {
+  return packed ? packed->info : run::model_info(checkpoint->recipe);
+}
+
+ModelFile load_model(const std::string& path) {
+  std::error_code error;
+  ModelFile file{
+      fs::is_directory(path, error) ? (fs::path(path) / "model.fraqat").string() : path, {}, {}};
+  if (run::is_checkpoint(nn::read_safetensors(file.path).metadata))
+    file.checkpoint = run::load_checkpoint(file.path);
+  else
+    file.packed = deploy::read_packed(file.path);
+  return file;
+}
+
+std::string run_folder(const std::string& path) {
+  const fs::path folder = fs::path(path).parent_path();
+  return (folder.filename() == "checkpoints" ? folder.parent_path() : folder).string();
+}
+
+}  // namespace fraqat::tools

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "models/run/checkpoint.hpp"
+#include "quant/deploy/packed.hpp"
+
+namespace fraqat::tools {
+
+/// What the argument MODEL of a command is: a packed model or a checkpoint.
+struct ModelFile {
+  std::string path;
+  std::optional<deploy::Packed> packed;
+  std::optional<run::Loaded> checkpoint;
+
+  /// The data set it was trained on.
+  const std::string& data() const;
+
+  /// The integer graph: the packed one, or of a checkpoint with integer widths.
+  deploy::Graph graph() const;
+
+  /// What a packed model says about itself, of a checkpoint as well.
+  deploy::ModelInfo info() const;
+};
+
+/// Reads `path`; a run folder stands for the packed model in it.
+ModelFile load_model(const std::string& path);
+
+/// The files of the run that `path` belongs to: the folder above it, or above
+/// checkpoints/.
+std::string run_folder(const std::string& path);
+
+}  // namespace fraqat::tools
