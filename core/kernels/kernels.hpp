@@ -28,6 +28,17 @@ struct PoolRow {
 /// and 64-byte aligned.  No dilation and no groups.
 namespace fraqat::inline FRAQAT_PRECISION::kernels {
 
+/// The codes c = clamp(rne(x / scale), lo, hi) (|lo|, |hi| < 2^20, whole), which
+/// stand for scale c, and the weight of this grid among others.
+struct Level {
+  Real scale, lo, hi, weight;
+};
+
+struct LevelSums {
+  Real value;  // sum dy scale c
+  Real slope;  // weight sum dy (c - x / scale where lo <= x / scale <= hi)
+};
+
 struct Table {
   /// Samples in lanes: `count` <= lanes consecutive samples (x and y point at the
   /// first) are transposed so that each fills one lane of every vector.
@@ -54,6 +65,16 @@ struct Table {
     /// dx[kernel, W, C]: dy where x is the first of its window to equal y, 0 elsewhere.
     void (*backward)(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
   } max_pool;
+
+  /// Rounding to levels.
+  struct Levels {
+    /// y = (or, with `add`, +=) weight scale c; exactly scale c for weight 1.
+    void (*forward)(const Level& level, bool add, const Real* x, Real* y, Index n);
+
+    /// dx = (or +=) weight dy where lo <= x / scale <= hi, else 0; none if dx is null.
+    void (*backward)(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
+                     LevelSums& sums);
+  } levels;
 };
 
 /// The table of active_isa().

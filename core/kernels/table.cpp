@@ -11,7 +11,12 @@ void lanes_backward_weights(const ConvolutionShape& c, Index count, const Real* 
 void max_pool_forward(const PoolRow& row, const Real* x, Real* y);
 void max_pool_backward(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
 
+void levels_forward(const Level& level, bool add, const Real* x, Real* y, Index n);
+void levels_backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
+                     LevelSums& sums);
+
 constinit const Table table = {{L, lanes_scratch, lanes_forward, lanes_backward_weights},
-                               {max_pool_forward, max_pool_backward}};
+                               {max_pool_forward, max_pool_backward},
+                               {levels_forward, levels_backward}};
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/kernels/kernels.hpp"
 #include "core/parallel.hpp"
 #include "quant/ops.hpp"
 
@@ -20,64 +21,13 @@ namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
 constexpr Index chunk = 1 << 14;  // elements of one task
-constexpr Index lanes = 16;       // independent sums, so that they vectorise
-
-/// What one candidate is within one row.
-struct Level {
-  Real scale, lo, hi, p;
-};
-
-struct Sums {
-  Real D = 0, S = 0;
-};
-
-void mix(const Level& level, bool add, const Real* __restrict__ x, Real* __restrict__ y, Index n) {
-  const auto [scale, lo, hi, p] = level;
-  if (add)
-    for (Index i = 0; i < n; ++i) y[i] += p * (scale * quant::centred_code(x[i], scale, lo, hi));
-  else if (p == 1)
-    for (Index i = 0; i < n; ++i) y[i] = scale * quant::centred_code(x[i], scale, lo, hi);
-  else
-    for (Index i = 0; i < n; ++i) y[i] = p * (scale * quant::centred_code(x[i], scale, lo, hi));
-}
-
-template <bool with_scale>
-Sums sums_of(const Level& level, const Real* __restrict__ x, const Real* __restrict__ dy, Index n) {
-  const auto [scale, lo, hi, p] = level;
-  Real D[lanes] = {}, S[lanes] = {};
-  const auto add = [&](Index i, Index lane) {
-    const Real u = x[i] / scale;
-    const Real code = quant::centred_code(x[i], scale, lo, hi);
-    D[lane] += dy[i] * code;
-    if constexpr (with_scale) S[lane] += dy[i] * (u >= lo && u <= hi ? code - u : code);
-  };
-  Index i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (Index lane = 0; lane < lanes; ++lane) add(i + lane, lane);
-  for (Index lane = 0; i < n; ++i, ++lane) add(i, lane);
-  for (Index width = lanes / 2; width; width /= 2)
-    for (Index lane = 0; lane < width; ++lane) {
-      D[lane] += D[lane + width];
-      S[lane] += S[lane + width];
-    }
-  return {D[0] * scale, S[0] * p};
-}
-
-void pass_inside(const Level& level, bool add, const Real* __restrict__ x,
-                 const Real* __restrict__ dy, Real* __restrict__ dx, Index n) {
-  const auto [scale, lo, hi, p] = level;
-  for (Index i = 0; i < n; ++i) {
-    const Real u = x[i] / scale;
-    const Real g = u >= lo && u <= hi ? p * dy[i] : Real(0);
-    dx[i] = add ? dx[i] + g : g;
-  }
-}
 
 struct FakeQuant {
   static constexpr std::string_view name = "fake_quant";
   FakeQuantOptions options;
   Tensor zero;
   Tensor x = {}, p = {}, scale = {};
+  const kernels::Table::Levels& kernel = kernels::active().levels;
 
   /// Attributes of the candidate in force; only a one-hot choice has them.
   void describe(Attributes& a) const {
@@ -103,7 +53,7 @@ struct FakeQuant {
       bool add = false;
       for (Index j = 0; j < p.size(); ++j) {
         if (p[j] == 0) continue;
-        mix(level(j, row), add, x.data() + begin, y.data() + begin, n);
+        kernel.forward(level(j, row), add, x.data() + begin, y.data() + begin, n);
         add = true;
       }
       if (!add) std::fill_n(y.data() + begin, n, Real(0));
@@ -112,27 +62,26 @@ struct FakeQuant {
   }
 
   std::array<Tensor, 3> backward(const Tensor& dy, Needs<3> needs) const {
-    std::array<Tensor, 3> gradients;
-    if (needs[0]) gradients[0] = gradient_of_x(dy);
-    if (!needs[1] && !needs[2]) return gradients;
     const Index count = p.size();
-    Tensor partial({tasks(), count, 2});
+    Tensor dx = needs[0] ? Tensor(x.shape()) : Tensor();
+    Tensor sums({tasks(), count, 2});
     for_each_chunk([&](Index row, Index begin, Index n, Index task) {
+      bool add = false;
       for (Index j = 0; j < count; ++j) {
-        const bool scales = needs[2] && p[j] != 0;
         const bool asked = needs[1] && j >= options.first && j < options.last;
-        Sums sums;
-        if (scales)
-          sums = sums_of<true>(level(j, row), x.data() + begin, dy.data() + begin, n);
-        else if (asked)
-          sums = sums_of<false>(level(j, row), x.data() + begin, dy.data() + begin, n);
-        partial[(task * count + j) * 2] = asked ? sums.D : Real(0);
-        partial[(task * count + j) * 2 + 1] = scales ? sums.S : Real(0);
+        kernels::LevelSums sum{};
+        if (p[j] != 0 || asked) {
+          Real* to = needs[0] && p[j] != 0 ? dx.data() + begin : nullptr;
+          kernel.backward(level(j, row), add, x.data() + begin, dy.data() + begin, to, n, sum);
+          add |= to != nullptr;
+        }
+        sums[(task * count + j) * 2] = asked ? sum.value : Real(0);
+        sums[(task * count + j) * 2 + 1] = p[j] != 0 ? sum.slope : Real(0);
       }
+      if (needs[0] && !add) std::fill_n(dx.data() + begin, n, Real(0));
     });
-    if (needs[1]) gradients[1] = add_up(partial, 0, p.shape(), tasks());
-    if (needs[2]) gradients[2] = add_up(partial, 1, scale.shape(), tasks() / rows());
-    return gradients;
+    return {dx, needs[1] ? add_up(sums, 0, p.shape(), tasks()) : Tensor(),
+            needs[2] ? add_up(sums, 1, scale.shape(), tasks() / rows()) : Tensor()};
   }
 
  private:
@@ -141,7 +90,7 @@ struct FakeQuant {
   Index row_chunks() const { return (row_length() + chunk - 1) / chunk; }
   Index tasks() const { return rows() * row_chunks(); }
 
-  Level level(Index j, Index row) const {
+  kernels::Level level(Index j, Index row) const {
     const quant::Grid grid = quant::grid_of(options.coding, options.widths[static_cast<int>(j)]);
     const Real z = zero[j * rows() + row];
     return {scale[j * rows() + row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z,
@@ -157,20 +106,6 @@ struct FakeQuant {
     };
     if (x.size() > chunk) return parallel_for(tasks(), task);
     for (Index t = 0; t < tasks(); ++t) task(t);
-  }
-
-  Tensor gradient_of_x(const Tensor& dy) const {
-    Tensor dx(x.shape());
-    for_each_chunk([&](Index row, Index begin, Index n, Index) {
-      bool add = false;
-      for (Index j = 0; j < p.size(); ++j) {
-        if (p[j] == 0) continue;
-        pass_inside(level(j, row), add, x.data() + begin, dy.data() + begin, dx.data() + begin, n);
-        add = true;
-      }
-      if (!add) std::fill_n(dx.data() + begin, n, Real(0));
-    });
-    return dx;
   }
 
   /// partial[task, j, which] summed over every `group` consecutive tasks, as [j, task / group].

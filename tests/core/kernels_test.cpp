@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <limits>
 #include <vector>
 
 #include "core/error.hpp"
 #include "core/random.hpp"
+#include "tests/core/every_isa.hpp"
 
 // Every kernel, for every instruction set that this processor has, against the
 // definition.  A set that it lacks is named on the console.
@@ -176,18 +176,7 @@ void check_max_pool(const kernels::Table::MaxPool& pool, Dice& dice) {
   CHECK(dx == expected_dx);
 }
 
-// Calls check(table) for every instruction set there is.
-template <class Check>
-void on_every_isa(Check check) {
-  for (const Isa isa : all_isas) {
-    if (!supported(isa)) {
-      std::cout << "SKIPPED: the " << name(isa) << " kernels, which this processor cannot run\n";
-      continue;
-    }
-    INFO("instruction set ", std::string(name(isa)));
-    check(kernels::table(isa));
-  }
-}
+using test::on_every_isa;
 
 }  // namespace
 
