@@ -109,15 +109,13 @@ std::string flipped() {
   return bytes;
 }
 
-}  // namespace
+void load(const std::string& path) { read_packed(path); }
 
-BadInputs packed_cases() {
-  const auto load = [](const std::string& path) { read_packed(path); };
-  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  const std::string deep(100000, '[');
-  const std::string conv = "\"conv2d\"", pool = "\"max_pool2d\"", sum = "\"add\"",
-                    flat = "\"reshape\"", fc = "\"linear\"", image = "\"input\"";
+const std::string conv = "\"conv2d\"", pool = "\"max_pool2d\"", sum = "\"add\"",
+                  flat = "\"reshape\"", fc = "\"linear\"", image = "\"input\"";
+
+// Checksums, version, what is there at all.
+BadInputs frame_cases() {
   return {
       {"packed-flipped-bit", flipped(), load, "sha256"},
       {"packed-truncated", repaired([](File&) {}).substr(0, 1000), load, "beyond the file"},
@@ -129,6 +127,13 @@ BadInputs packed_cases() {
       {"packed-version-2", with_metadata("fraqat.packed", "2"), load, "version of fraqat.packed"},
       {"packed-no-graph", repaired([](File& f) { f.metadata.erase("fraqat.graph"); }), load,
        "missing metadata"},
+  };
+}
+
+// The JSON of the graph.
+BadInputs structure_cases() {
+  const std::string deep(100000, '[');
+  return {
       {"packed-no-json", with_metadata("fraqat.graph", "{\"input\": oops}"), load, "at offset 11"},
       {"packed-depth-bomb", with_metadata("fraqat.graph", deep), load, "nested too deep"},
       {"packed-graph-a-list", with_metadata("fraqat.graph", "[]"), load, "expected an object"},
@@ -144,12 +149,24 @@ BadInputs packed_cases() {
       {"packed-key-twice", edited(conv, "\"stride\"", "\"groups\":1,\"stride\""), load,
        "key twice: got \"groups\""},
       {"packed-missing-key", edited(conv, "\"stride\":1,", ""), load, "ops[0].stride: got nothing"},
+  };
+}
+
+// Who reads whom.
+BadInputs edge_cases() {
+  return {
       {"packed-edge-forward", edited(pool, "[1]", "[5]"), load, "no such input: got value 5"},
       {"packed-cycle", edited(pool, "[1]", "[2]"), load, "no such input: got value 2"},
       {"packed-edge-negative", edited(pool, "[1]", "[-1]"), load, "ops[1].in: got \"-1\""},
       {"packed-edge-huge", edited(pool, "[1]", "[18446744073709551615]"), load, "ops[1].in"},
       {"packed-edge-missing", edited(sum, "[2,2]", "[2]"), load, "wrong number of inputs"},
       {"packed-edge-real", edited(pool, "[1]", "[1.0]"), load, "expected a whole number"},
+  };
+}
+
+// Bits, grids, scales, zero-points.
+BadInputs code_cases() {
+  return {
       {"packed-bits-0", edited(conv, "\"bits\":3", "\"bits\":0"), load, "weight.bits: got \"0\""},
       {"packed-bits-33", edited(conv, "\"bits\":3", "\"bits\":33"), load, "weight.bits"},
       {"packed-bits-fraction", edited(conv, "\"bits\":3", "\"bits\":2.5"), load, "weight.bits"},
@@ -173,6 +190,14 @@ BadInputs packed_cases() {
       {"packed-zero-off-grid", edited(image, "\"zero\":7", "\"zero\":256"), load,
        "zero-point out of range"},
       {"packed-zero-huge", edited(image, "\"zero\":7", "\"zero\":4294967296"), load, "input.zero"},
+  };
+}
+
+// The tensors: sizes, types, contents.
+BadInputs number_cases() {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  return {
       {"packed-multiplier-nan", with_float("conv.multiplier", nan), load,
        "multiplier is not finite"},
       {"packed-multiplier-infinite", with_float("fc.multiplier", -infinity), load,
@@ -197,6 +222,12 @@ BadInputs packed_cases() {
        load, "tensors that no op reads: got 9"},
       {"packed-layer-twice", edited(fc, "\"layer\":\"fc\"", "\"layer\":\"conv\""), load,
        "\"conv.multiplier\": wrong size"},
+  };
+}
+
+// Extents, windows, strides.
+BadInputs shape_cases() {
+  return {
       {"packed-shape-overflow", edited(conv, "[3,2,2,1]", "[16777216,16777216,16777216,16777216]"),
        load, "too many elements"},
       {"packed-shape-beyond-64-bits", edited(conv, "[3,2,2,1]", "[9223372036854775807,2,2,1]"),
@@ -216,6 +247,12 @@ BadInputs packed_cases() {
        "extent out of range"},
       {"packed-reshape-size", edited(flat, "[12]", "[13]"), load, "sizes differ"},
       {"packed-add-constant", edited(sum, "\"m1\":0.5", "\"m1\":[]"), load, "m1: got array"},
+  };
+}
+
+// Codes and accumulators where they do not belong, and the model card.
+BadInputs ending_cases() {
+  return {
       {"packed-codes-missing",
        edited(conv, ",\"out\":{\"bits\":4,\"lo\":0,\"hi\":15,\"scale\":0.125,\"zero\":2}", ""),
        load, "input without codes: got value 1"},
@@ -232,6 +269,16 @@ BadInputs packed_cases() {
       {"packed-deviation-0", edited("", "\"deviation\":[1.0]", "\"deviation\":[0]", "fraqat.model"),
        load, "deviation: got 0"},
   };
+}
+
+}  // namespace
+
+BadInputs packed_cases() {
+  BadInputs all;
+  for (const auto& cases : {frame_cases(), structure_cases(), edge_cases(), code_cases(),
+                            number_cases(), shape_cases(), ending_cases()})
+    all.insert(all.end(), cases.begin(), cases.end());
+  return all;
 }
 
 }  // namespace fraqat::test

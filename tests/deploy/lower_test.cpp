@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <functional>
 
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
@@ -61,13 +60,69 @@ Agreement compare(const Graph& graph, const Outputs& outputs, const std::vector<
   return result;
 }
 
-std::string text_of_failure(const std::function<void()>& f) {
+Var four_bits(const Var& x, float scale, float zero, quant::Coding coding) {
+  return op::fake_quant(x, Var(Tensor({1}, 1.0f)), Var(Tensor({1, 1}, scale)), Tensor({1, 1}, zero),
+                        {coding, quant::Widths::one(4), 0, 0});
+}
+
+/// Two 1 x 1 convolutions of one channel, batch norm and ReLU between them.
+class TwoProducts final : public nn::Module {
+ public:
+  TwoProducts() {
+    first_.set_name("conv.weight");
+    last_.set_name("last.weight");
+  }
+
+  Var forward(const Var& image) override {
+    const Var hidden = first(four_bits(image, 0.5f, 2, quant::Coding::natural));
+    const LayerScope scope("last");
+    return op::conv2d(hidden, four_bits(last_, 0.125f, 0, quant::Coding::symmetric));
+  }
+  void visit(nn::Visitor&) override {}
+  std::string_view kind() const override { return "TwoProducts"; }
+
+ private:
+  Var first(const Var& x) {
+    const LayerScope scope("conv");
+    const Var y = op::conv2d(x, four_bits(first_, 0.25f, 0, quant::Coding::symmetric),
+                             Var(Tensor({1}, 4.0f)));
+    op::BatchNormOptions options;
+    options.epsilon = 1;
+    const Var normal =
+        op::batch_norm(y, Var(Tensor({1}, -3.0f)), Var(Tensor({1}, 5.0f)), state_, options);
+    return four_bits(op::relu(normal), 2, 3, quant::Coding::natural);
+  }
+
+  Var first_{Tensor({1, 1, 1, 1}, 0.75f)}, last_{Tensor({1, 1, 1, 1}, 1.0f)};
+  op::BatchNormState state_{Tensor({1}, 1.0f), Tensor({1}, 8.0f)};
+};
+
+nn::Slot& slot(nn::Module& model, std::string_view wanted) {
+  for (auto& [name, slot] : nn::slots(model))
+    if (name == wanted) return *slot;
+  fail(Error::Kind::failed, "[test] no slot ", wanted);
+}
+
+std::string failure(nn::Module& model) {
   try {
-    f();
+    lower(model, test::model_images(2, 1));
   } catch (const Error& error) {
     return error.what();
   }
   return "nothing failed";
+}
+
+/// Whether lowering `model` fails with `part` in the text.
+bool fails_with(nn::Module& model, std::string_view part) {
+  const std::string text = failure(model);
+  const bool found = text.find(part) != std::string::npos;
+  if (!found) MESSAGE("got: ", text);
+  return found;
+}
+
+/// Fills `to` with the quantizer of `from`, which stays its owner.
+void lend(nn::Slot& to, const nn::Slot& from) {
+  to.fill(std::shared_ptr<nn::Transform>(from.get(), [](auto*) {}));
 }
 
 }  // namespace
@@ -121,40 +176,10 @@ TEST_CASE("lowering lenet5-bn: the groups become eight ops") {
 }
 
 TEST_CASE("folding: M and O by hand") {
-  // conv 1 x 1 of one channel: s_x = 0.5, s_w = 0.25, s_out = 2, Z_out = 3; bias 4,
-  // gamma -3, beta 5, mean 1, variance 8 with epsilon 1, so g = -3 / 3 = -1:
-  // M = 0.5 * 0.25 * -1 / 2, O = (4 * -1 + 5 - 1 * -1) / 2 + 3.
-  const Tensor one({1}, 1.0f);
-  const auto codes = [&](const Var& x, float scale, float zero, quant::Coding coding) {
-    return op::fake_quant(x, Var(one), Var(Tensor({1, 1}, scale)), Tensor({1, 1}, zero),
-                          {coding, quant::Widths::one(4), 0, 0});
-  };
-  struct Net final : nn::Module {
-    std::function<Var(const Var&)> body;
-    Var forward(const Var& x) override { return body(x); }
-    void visit(nn::Visitor&) override {}
-    std::string_view kind() const override { return "Net"; }
-  } net;
-  Var w(Tensor({1, 1, 1, 1}, 0.75f)), last(Tensor({1, 1, 1, 1}, 1.0f));
-  w.set_name("conv.weight");
-  last.set_name("last.weight");
-  const Var bias(Tensor({1}, 4.0f)), gamma(Tensor({1}, -3.0f)), beta(Tensor({1}, 5.0f));
-  op::BatchNormState state{Tensor({1}, 1.0f), Tensor({1}, 8.0f)};
-  const std::string first_layer = "conv", last_layer = "last";
-  net.body = [&](const Var& x) {
-    Var y;
-    {
-      LayerScope scope(first_layer);
-      y = op::conv2d(codes(x, 0.5f, 2, quant::Coding::natural),
-                     codes(w, 0.25f, 0, quant::Coding::symmetric), bias);
-      op::BatchNormOptions options;
-      options.epsilon = 1;
-      y = op::relu(op::batch_norm(y, gamma, beta, state, options));
-      y = codes(y, 2, 3, quant::Coding::natural);
-    }
-    LayerScope scope(last_layer);
-    return op::conv2d(y, codes(last, 0.125f, 0, quant::Coding::symmetric));
-  };
+  // s_x = 0.5, s_w = 0.25, s_out = 2, Z_out = 3; bias 4, gamma -3, beta 5, mean 1,
+  // variance 8 with epsilon 1, so g = -3 / 3 = -1: M = 0.5 * 0.25 * -1 / 2 and
+  // O = (4 * -1 + 5 - 1 * -1) / 2 + 3.
+  TwoProducts net;
   const Graph graph = lower(net, Tensor({1, 2, 2, 1}, 0.0f));
   const auto& conv = std::get<Conv2d>(graph.ops[0].what);
   CHECK(conv.weight.codes == std::vector<std::int8_t>{3});
@@ -168,71 +193,44 @@ TEST_CASE("folding: M and O by hand") {
   CHECK(logits.offset == std::vector{0.0f});
 }
 
-TEST_CASE("lowering refuses what has no integer form, and names the layers") {
-  const Tensor images = test::model_images(2, 1);
-  const auto failure = [&](nn::Module& model) {
-    return text_of_failure([&] { lower(model, images); });
-  };
+TEST_CASE("lowering refuses what has no codes, and names the layers") {
+  const auto model = test::quantized_model("lenet5", false);
   SUBCASE("no quantizers at all") {
-    const auto model = test::quantized_model("lenet5", false);
     quant::set_mode(*model, quant::Quantizer::Mode::off);
-    CHECK(
-        failure(*model).find("conv2d in layer \"conv1\" reads the image, which leaves no codes") !=
-        std::string::npos);
+    CHECK(fails_with(*model, "conv2d in layer \"conv1\" reads the image, which leaves no codes"));
   }
   SUBCASE("an activation without a quantizer") {
-    const auto model = test::quantized_model("lenet5", false);
-    for (auto& [name, slot] : nn::slots(*model))
-      if (name == "relu2.output_q") slot->clear();
-    CHECK(failure(*model).find("max_pool2d in layer \"pool2\" reads relu in layer \"relu2\"") !=
-          std::string::npos);
+    slot(*model, "relu2.output_q").clear();
+    CHECK(fails_with(*model, "max_pool2d in layer \"pool2\" reads relu in layer \"relu2\""));
   }
   SUBCASE("a weight without a quantizer") {
-    const auto model = test::quantized_model("lenet5", false);
-    for (auto& [name, slot] : nn::slots(*model))
-      if (name == "fc2.weight_q") slot->clear();
-    CHECK(failure(*model).find("linear in layer \"fc2\" has a weight without codes") !=
-          std::string::npos);
+    slot(*model, "fc2.weight_q").clear();
+    CHECK(fails_with(*model, "linear in layer \"fc2\" has a weight without codes"));
   }
-  SUBCASE("two quantizers behind each other") {
-    const auto model = test::quantized_model("lenet5", false);
-    std::shared_ptr<nn::Transform> first;
-    for (auto& [name, slot] : nn::slots(*model)) {
-      if (name != "relu1.output_q" && name != "conv2.input_q") continue;
-      struct Borrowed final : nn::Transform {
-        nn::Transform* of;
-        explicit Borrowed(nn::Transform* of) : of(of) {}
-        Var operator()(const Var& x) override { return (*of)(x); }
-      };
-      if (!first)
-        first = std::make_shared<Borrowed>(slot->get());
-      else
-        slot->fill(first);
-    }
-    CHECK(failure(*model).find("fake_quant in layer \"conv2\" quantizes what has codes already: "
-                               "max_pool2d in layer \"pool1\"") != std::string::npos);
+}
+
+TEST_CASE("lowering refuses one quantizer too many") {
+  const auto model = test::quantized_model("lenet5", false);
+  SUBCASE("two behind each other") {
+    lend(slot(*model, "conv2.input_q"), slot(*model, "relu1.output_q"));
+    CHECK(fails_with(*model,
+                     "fake_quant in layer \"conv2\" quantizes what has codes already: "
+                     "max_pool2d in layer \"pool1\""));
   }
-  SUBCASE("a quantizer behind the last layer") {
-    const auto model = test::quantized_model("lenet5", false);
-    nn::Transform* relu = nullptr;
-    for (auto& [name, slot] : nn::slots(*model)) {
-      if (name == "relu4.output_q") relu = slot->get();
-      if (name == "fc3.output_q") slot->fill(std::shared_ptr<nn::Transform>(relu, [](auto*) {}));
-    }
-    CHECK(failure(*model).find("does not end in accumulators: got fake_quant in layer \"fc3\"") !=
-          std::string::npos);
+  SUBCASE("one behind the last layer") {
+    lend(slot(*model, "fc3.output_q"), slot(*model, "relu4.output_q"));
+    CHECK(fails_with(*model, "does not end in accumulators: got fake_quant in layer \"fc3\""));
   }
-  SUBCASE("an op without an integer form") {
-    struct Exp final : nn::Module {
-      Var forward(const Var& x) override { return op::exp(x); }
-      void visit(nn::Visitor&) override {}
-      std::string_view kind() const override { return "Exp"; }
-    } model;
-    CHECK(failure(model).find("exp in layer \"\" has no integer form") != std::string::npos);
-  }
-  SUBCASE("training mode") {
-    const auto model = test::quantized_model("lenet5", false);
-    const TrainingStep step({1, 0, 0});
-    CHECK(failure(*model).find("inside a training step") != std::string::npos);
-  }
+}
+
+TEST_CASE("lowering refuses ops it does not know, and training mode") {
+  struct Exp final : nn::Module {
+    Var forward(const Var& x) override { return op::exp(x); }
+    void visit(nn::Visitor&) override {}
+    std::string_view kind() const override { return "Exp"; }
+  } exp;
+  CHECK(fails_with(exp, "exp in layer \"\" has no integer form"));
+  const auto model = test::quantized_model("lenet5", false);
+  const TrainingStep step({1, 0, 0});
+  CHECK(fails_with(*model, "inside a training step"));
 }
