@@ -7,7 +7,8 @@
 
 /// The table of contents: every differentiable operator, one line each.  The
 /// formula, its gradient and the code stand in core/ops/NAME.cpp, the proof in
-/// tests/ops/NAME_test.cpp.  Images are [N, H, W, C], weights [O, H, W, I].
+/// tests/ops/NAME_test.cpp.  Images are [N, H, W, C], weights [O, H, W, I].  What
+/// does not fit is an Error that begins with [NAME] and shows the shapes.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 
 // --- element by element -----------------------------------------------------

@@ -8,7 +8,8 @@
 
 namespace fraqat {
 
-/// Threads that a parallel loop may use (OMP_NUM_THREADS unless set).
+/// Threads that a parallel loop may use (OMP_NUM_THREADS unless set); to be set,
+/// to 1 or more, outside of any.
 int thread_count();
 void set_thread_count(int threads);
 

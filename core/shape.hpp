@@ -29,7 +29,8 @@ class Shape {
 
   int rank() const { return rank_; }
 
-  /// Extent of dimension `i`; negative counts from the end.
+  /// Extent of dimension `i` in [-rank, rank), not checked; negative counts from
+  /// the end.
   Index operator[](int i) const { return dims_[i < 0 ? i + rank_ : i]; }
 
   Index size() const {

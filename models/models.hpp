@@ -9,14 +9,16 @@
 
 namespace fraqat::models {
 
-/// Networks by name.  `sample` is the shape of one image, [H, W, C].
-///   mlp          784-256-128-10 with ReLU
-///   lenet5       the classic of LeCun et al. (1998) with ReLU and max pooling
+/// Networks by name:
+///   mlp          two hidden layers of 256 and 128 with ReLU
+///   lenet5       the classic of LeCun et al. (1998) with ReLU and max pooling,
+///                for images of 12 x 12 or more
 ///   lenet5-bn    the same with batch norm after each convolution and product
 ///   tiny-resnet  a stem and three residual blocks of 8, 16 and 32 channels
 std::vector<std::string> names();
 
-/// Builds and names the network; an unknown name is an Error that lists names().
+/// Builds and names the network for images of `sample`, [H, W, C]; its initial
+/// weights depend on `seed`.  An unknown name is a usage Error that lists names().
 std::unique_ptr<nn::Module> make(std::string_view name, const Shape& sample, Index classes,
                                  std::uint64_t seed);
 

@@ -15,7 +15,8 @@ struct TensorSpec {
   int lowest = min_bits, highest = max_bits;
   std::string range = "learned";  // minmax | mse | learned
   bool per_channel = false;       // weights only
-  bool affine = false;            // activations of both signs: zero-point instead of a sign
+  bool affine = false;            // activations of both signs: zero-point instead of a sign;
+                                  // learned ranges have none, mse is taken then
   bool random_start = false;      // learned widths start anywhere in [lowest, highest]
 };
 
@@ -31,8 +32,11 @@ struct Spec {
 /// linear, batch norm, activation), add and average pool, but not of the last
 /// layer.  Reads the groups from a tape recorded over `sample` [1, ...].
 ///
+/// The quantizers are off: calibrate next (Mode::observe, then calibrated()).
+///
 /// Errors: a slot that is filled already; an op that ends a group without a
-/// slot; a layer name in `weight_bits` that does not exist.
+/// slot; a product that reads no codes; a layer name in `weight_bits` that does
+/// not exist.
 void attach(nn::Module& model, const Tensor& sample, const Spec& spec);
 
 /// Empties every slot.

@@ -17,7 +17,7 @@ class BitPolicy {
  public:
   struct Choice {
     Var p;                    // [J]
-    int first = 0, last = 0;  // candidates whose gradient the policy uses
+    int first = 0, last = 0;  // the candidates [first, last) whose gradient it uses
   };
 
   virtual ~BitPolicy() = default;
@@ -30,7 +30,7 @@ class BitPolicy {
   virtual double bits() const = 0;
   virtual Var bits_on_tape() { return {}; }
 
-  /// The candidate that evaluation uses.
+  /// The position of the candidate that evaluation uses.
   virtual int hard() const = 0;
 
   /// The learned parameter ([J] logits or one b); none for fixed widths.
@@ -57,7 +57,8 @@ enum class LogitsForward { argmax, gumbel, mixture };
 class LogitBits final : public BitPolicy {
  public:
   /// Starts at b = `initial`, with the spread of a normal distribution of
-  /// deviation 1.2 bits over the candidates, so that none is out of reach.
+  /// deviation 1.2 bits over the candidates, so that none is out of reach; a b
+  /// less than a quarter bit from an end starts that far inside.
   LogitBits(const Widths& widths, LogitsForward forward, double initial);
 
   std::string_view name() const override;

@@ -28,7 +28,8 @@ class BudgetedBits {
     double tail = 0.4;   // share of the search, its end, whose mean b is rounded
   };
 
-  /// `all` are the tensors of one role, fixed ones included: they cost, too.
+  /// `all` are the tensors of one role, fixed ones included: they cost, too.  They
+  /// must outlive this, and keep their policies while it is used.
   BudgetedBits(std::vector<Quantizer*> all, Options options);
 
   /// One step at `progress` in [0, 1] of the search, from the gradients that the
@@ -38,7 +39,8 @@ class BudgetedBits {
   /// lambda of the last step, in loss per average bit.
   double price() const { return price_; }
 
-  /// False if the last step could not reach its target within the step limit.
+  /// False if the last step could not reach its target within the step limit;
+  /// price() then says nothing.
   bool met() const { return met_; }
 
   double cost() const;

@@ -24,9 +24,10 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Tensor& zero,
 /// One-hot at `index`; its gradient passes straight through to p.
 Var harden(const Var& p, Index index);
 
-/// p[J] with 1 - f and f at the two candidates around bits (one element), f being
-/// the way from the lower to the upper; at a candidate the upper neighbour counts
-/// (at the last one the lower), so that the gradient never vanishes by itself.
+/// p[J] with 1 - f and f at the two candidates around bits (one element, clamped to
+/// the widths, of which there are two or more), f being the way from the lower to
+/// the upper; at a candidate the upper neighbour counts (at the last one the
+/// lower), so that the gradient never vanishes by itself.
 Var neighbour_weights(const Var& bits, const quant::Widths& widths);
 
 /// Sum over j of p_j widths_j: the fractional bit-width.

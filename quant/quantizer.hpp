@@ -14,6 +14,8 @@ enum class Role { input, weight, activation };
 /// slot.
 class Quantizer final : public nn::Transform {
  public:
+  /// off and observe pass x through; observe shows it to the range, for
+  /// calibration; on quantizes.
   enum class Mode { off, observe, on };
 
   struct Info {
@@ -22,7 +24,7 @@ class Quantizer final : public nn::Transform {
     Index elements = 0;  // weights: all of them; activations: per sample
     Coding coding = Coding::natural;
     Widths widths;
-    Index rows = 1;
+    Index rows = 1;      // ranges for each width: 1, or one for each output channel
     Index channels = 0;  // weights: outputs of the layer
   };
 
@@ -60,7 +62,8 @@ class Quantizer final : public nn::Transform {
   double learned_ = 0;
 };
 
-/// All quantizers that fill slots of `model`, in order of visit.
+/// All quantizers that fill slots of `model`, in order of visit; they belong to
+/// their slots.
 std::vector<Quantizer*> quantizers(nn::Module& model);
 
 void set_mode(nn::Module& model, Quantizer::Mode mode);

@@ -51,7 +51,7 @@ std::unique_ptr<RangePolicy> minmax_range(const RangeOptions& options);
 std::unique_ptr<RangePolicy> mse_range(const RangeOptions& options);
 
 /// log s as a parameter (LSQ, Esser et al., 2020, in the log domain), starting
-/// from mse.
+/// from mse.  It has no zero-point: `affine` is an Error.
 std::unique_ptr<RangePolicy> learned_range(const RangeOptions& options);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -16,6 +16,7 @@ namespace fraqat::run {
 /// lambda where it has none.
 class BitSearch {
  public:
+  /// The network, quantizers attached, and the recipe must outlive the search.
   BitSearch(nn::Module& model, const Recipe& recipe);
 
   /// Anneals temperatures; `progress` in [0, 1).
@@ -31,7 +32,8 @@ class BitSearch {
   void describe(nlohmann::ordered_json& line) const;
 
   /// Rounds every learned width as the recipe says, freezes all quantizers and
-  /// returns {"weight": {"target", "reached"}, ...} for the budgets.
+  /// returns {"weight": {"unit", "target", "reached", "price"}, ...} for the
+  /// budgets.  An Error if no allowed widths meet a budget.
   nlohmann::ordered_json round();
 
  private:

@@ -19,7 +19,7 @@ void save_checkpoint(const std::filesystem::path& path, nn::Module& model, const
 struct Loaded {
   Recipe recipe;
   std::string phase;
-  bool quantized = false;  // quantizers are attached, on, and have hard widths
+  bool quantized = false;  // quantizers are attached and on; frozen where they were
   std::unique_ptr<nn::Module> model;
 };
 

@@ -16,7 +16,9 @@ class Observer {
  public:
   virtual ~Observer() = default;
 
-  /// A stretch of `steps` steps begins ("float", "uniform-4", "search", "finetune", "verify", ...).
+  /// A stretch of `steps` steps begins: "float", "uniform-4", "search" and
+  /// "finetune" (steps of training), "calibrate" and "re-estimate" (batches),
+  /// "verify" (images).
   virtual void phase(std::string_view /*name*/, Index /*steps*/) {}
   virtual void step(Index /*done*/, double /*loss*/) {}
 
@@ -39,8 +41,10 @@ struct Options {
 
 /// The whole way of a recipe: float training, uniform baselines, calibration,
 /// search, rounding, fine-tuning, re-estimation, packing, verification.  Leaves
-/// the run folder of DESIGN.md section 7 and returns what run.json holds
-/// (see models/run/README.md for the keys).
+/// the run folder and returns what run.json holds (README.md describes both).
+///
+/// Throws Stopped (session.hpp) where the observer wants to stop.  A difference
+/// that verification finds is no Error: see "verified" in the result.
 nlohmann::ordered_json run(const Recipe& recipe, const Options& options, Observer& observer);
 
 }  // namespace fraqat::run

@@ -20,6 +20,9 @@ struct Stopped {
 /// metrics files they write to.
 class Session {
  public:
+  /// Opens the data, makes the run folder, and begins its recipe.toml and metrics
+  /// anew; a folder that holds a finished run is refused.  All three must outlive
+  /// the session.
   Session(const Recipe& recipe, const Options& options, Observer& observer);
 
   const Recipe& recipe() const { return recipe_; }

@@ -15,7 +15,7 @@ namespace fraqat::deploy {
 
 /// What a packed model says about itself beside its graph.
 struct ModelInfo {
-  std::string model, data;              // "lenet5-bn", "fashion"
+  std::string model, data;              // "lenet5-bn", "fashion-mnist"
   std::vector<std::string> classes;     // one name for each logit
   std::vector<double> mean, deviation;  // per channel: x = (pixel / 255 - mean) / deviation
   bool operator==(const ModelInfo&) const = default;
