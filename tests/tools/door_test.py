@@ -141,6 +141,20 @@ class Door(unittest.TestCase):
         self.refused("data", "fetch", "mnist", text="FRAQAT_DATA", code=1)
         self.refused("data", "verify", "mnits", text="expected one of")
 
+    def test_an_installed_program_finds_its_recipes(self):
+        with tempfile.TemporaryDirectory() as prefix:
+            (Path(prefix) / "bin").mkdir()
+            recipes = Path(prefix) / "share/fraqat/recipes"
+            recipes.mkdir(parents=True)
+            (recipes / "here.toml").write_text("seed = -1\n")
+            installed = shutil.copy(program.PROGRAM, Path(prefix) / "bin")
+            for recipe, code, text in (("here", 3, "here.toml:1: seed: got -1"),
+                                       ("there", 2, "expected a file (*.toml) or here")):
+                result = subprocess.run([installed, "train", "--recipe", recipe], cwd=prefix,
+                                        capture_output=True, text=True)
+                self.assertEqual(result.returncode, code, result.stderr)
+                self.assertIn(text, result.stderr)
+
     def test_gradcheck_that_is_not_built(self):
         with tempfile.TemporaryDirectory() as folder:
             alone = shutil.copy(program.PROGRAM, folder)
