@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include "core/blas.hpp"
+#include "core/isa.hpp"
 #include "core/parallel.hpp"
 #include "data/registry.hpp"
 
@@ -21,13 +23,15 @@ std::string processor() {
 
 nlohmann::ordered_json provenance(const Recipe& recipe, const Options& options) {
   nlohmann::ordered_json hashes;
-  for (const auto& [split, name] :
+  for (const auto& [split, label] :
        {std::pair(data::Split::train, "train"), std::pair(data::Split::test, "test")})
-    hashes[name] = data::open_bytes(recipe.data, split, options.data_dir)->hash();
+    hashes[label] = data::open_bytes(recipe.data, split, options.data_dir)->hash();
   return {{"recipe", recipe.name},
           {"arguments", options.arguments},
           {"version", FRAQAT_VERSION},
           {"cpu", processor()},
+          {"isa", name(active_isa())},
+          {"blas", blas::description()},
           {"threads", thread_count()},
           {"seed", recipe.seed},
           {"data", {{"name", recipe.data}, {"sha256", std::move(hashes)}}}};

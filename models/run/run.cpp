@@ -162,6 +162,15 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
   result["verified"] = verified.passed();
 }
 
+/// What all stretches of training have seen.
+double trained_samples(const Session& session) {
+  const Recipe& recipe = session.recipe();
+  const auto arms = static_cast<int>(1 + recipe.uniform.size() + recipe.uniform_ends8.size());
+  const int epochs = arms * (recipe.search.epochs + recipe.finetune.epochs) +
+                     (session.options().from.empty() ? recipe.float_training.epochs : 0);
+  return static_cast<double>(epochs * session.train()->size());
+}
+
 }  // namespace
 
 ordered_json run(const Recipe& recipe, const Options& options, Observer& observer) {
@@ -180,6 +189,7 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
     result[key] = learned[key];
   result["hash"] = sha256(read_file(session.checkpoint("final").string(), std::uint64_t{1} << 32));
   result["seconds"] = session.seconds();
+  result["samples_per_second"] = trained_samples(session) / session.seconds();
   result["peak_bytes"] = pool::peak_bytes();
   write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");
   return result;

@@ -1,0 +1,112 @@
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "nn/state.hpp"
+#include "tests/training/tiny_run.hpp"
+
+// A budget is met, and used, wherever the search starts.
+
+using namespace fraqat;
+
+namespace {
+
+std::vector<quant::Quantizer*> of_role(nn::Module& model, quant::Role role) {
+  std::vector<quant::Quantizer*> some;
+  for (quant::Quantizer* q : quant::quantizers(model))
+    if (q->info().role == role) some.push_back(q);
+  return some;
+}
+
+/// What the tensors cost at their rounded widths: bits, or whole bytes and `overhead`.
+Index cost_of(const std::vector<quant::Quantizer*>& all, const std::vector<int>& bits, bool bytes) {
+  Index cost = 0;
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    const Index n = all[k]->info().elements;
+    cost += bytes ? (n * bits[k] + 7) / 8 + 8 * all[k]->info().channels + 4 : n * bits[k];
+  }
+  return cost;
+}
+
+/// The most that any assignment of 2 to 8 bits uses of `limit`, by trying all.
+Index best_use(const std::vector<quant::Quantizer*>& all, Index limit, bool bytes) {
+  std::vector<int> bits(all.size(), 2);
+  Index best = 0;
+  for (std::size_t k = 0; k < bits.size();) {
+    const Index cost = cost_of(all, bits, bytes);
+    if (cost <= limit) best = std::max(best, cost);
+    for (k = 0; k < bits.size() && bits[k] == 8; ++k) bits[k] = 2;
+    if (k < bits.size()) ++bits[k];
+  }
+  return best;
+}
+
+void check_budget(const std::vector<quant::Quantizer*>& all, double limit, bool bytes) {
+  std::vector<int> bits;
+  for (const quant::Quantizer* q : all) bits.push_back(q->hard_bits());
+  const auto cost = static_cast<double>(cost_of(all, bits, bytes));
+  CHECK(cost <= limit + 1e-6);
+  const auto best = static_cast<double>(best_use(all, static_cast<Index>(limit + 1e-6), bytes));
+  REQUIRE(best >= 0.99 * limit);  // these tensors allow it
+  CHECK(cost >= 0.99 * limit);
+}
+
+struct Found {
+  std::set<int> weight, activation;  // different widths
+};
+
+Found search(run::Recipe recipe, const nn::NamedTensors& start) {
+  const test::TinySession session(recipe);
+  const auto model = run::make_model(recipe);
+  nn::apply_state(*model, start, "the float network");
+  test::quantize(*model, *session, recipe);
+  run::BitSearch search(*model, recipe);
+  run::train(*session, *model, recipe, recipe.search, "search", 0, &search);
+  const nlohmann::ordered_json report = search.round();
+  Found found;
+  for (const quant::Role role : {quant::Role::weight, quant::Role::activation}) {
+    const bool weight = role == quant::Role::weight;
+    const auto all = of_role(*model, role);
+    const bool bytes = weight && recipe.weight.bytes > 0;
+    double elements = 0;
+    for (const quant::Quantizer* q : all) elements += static_cast<double>(q->info().elements);
+    const double average = weight ? recipe.weight.average_bits : recipe.activation.average_bits;
+    check_budget(all, bytes ? recipe.weight.bytes : average * elements, bytes);
+    const auto& side = report[weight ? "weight" : "activation"];
+    CHECK(side["reached"].get<double>() <= side["target"].get<double>() + 1e-9);
+    CHECK(side["reached"].get<double>() >= 0.99 * side["target"].get<double>());
+    for (const quant::Quantizer* q : all)
+      (weight ? found.weight : found.activation).insert(q->hard_bits());
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("budget: held and used from any start, in bits and in bytes") {
+  run::Recipe recipe = test::tiny_recipe("lenet5-bn");
+  recipe.test_limit = 32;
+  recipe.float_training.epochs = 3;
+  nn::NamedTensors start;
+  {
+    const test::TinySession session(recipe);
+    const auto model = run::make_model(recipe);
+    run::train(*session, *model, recipe, recipe.float_training, "float", 0);
+    start = nn::state_of(*model);
+  }
+  recipe.search.epochs = 8;
+  recipe.bit_rate = 0.05;
+  recipe.activation.average_bits = 3.3;
+  for (const bool bytes : {false, true})
+    for (const double begin : {3.0, 5.0, 7.75, 0.0}) {
+      CAPTURE(bytes);
+      CAPTURE(begin);
+      recipe.weight.average_bits = bytes ? 0 : 2.7;
+      recipe.weight.bytes = bytes ? 24000 : 0;
+      recipe.weight.random_start = recipe.activation.random_start = begin == 0;
+      recipe.weight.start = recipe.activation.start = begin == 0 ? 3 : begin;
+      const Found found = search(recipe, start);
+      CHECK(found.weight.size() >= 3);
+      CHECK(found.activation.size() >= 2);
+    }
+}
