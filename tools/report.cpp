@@ -3,7 +3,9 @@
 #include <iostream>
 
 #include "core/file.hpp"
+#include "models/run/report_data.hpp"
 #include "tools/command.hpp"
+#include "tools/summary.hpp"
 
 namespace fraqat::tools {
 namespace {
@@ -19,8 +21,13 @@ int report(const ReportOptions& options) {
   const std::string path =
       options.out.empty() ? (runs.front() / "report.html").string() : options.out;
   write_file_atomically(path, html);
-  if (options.json)
+  if (options.json) {
     print_json({{"path", path}, {"bytes", html.size()}, {"runs", options.runs}});
+    return 0;
+  }
+  const run::RunData first = run::read_run(runs.front());
+  if (runs.size() == 1 && options.out.empty() && first.finished())
+    print_summary(first.json, runs.front());
   else
     std::cout << path << '\n';
   return 0;

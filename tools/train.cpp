@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <filesystem>
 #include <iostream>
 #include <span>
@@ -10,7 +8,7 @@
 #include "tools/command.hpp"
 #include "tools/progress.hpp"
 #include "tools/signals.hpp"
-#include "tools/terminal.hpp"
+#include "tools/summary.hpp"
 
 namespace fraqat::tools {
 namespace {
@@ -21,69 +19,6 @@ struct TrainOptions final : Common {
   std::string recipe, out, from, data_dir;
   std::vector<std::string> settings;
 };
-
-/// "uniform-8" as "uniform 8", "uniform-8-ends8" as "uniform 8 ends8".
-std::string arm_title(std::string name) {
-  for (char& c : name)
-    if (c == '-') c = ' ';
-  return name;
-}
-
-/// Accuracy, bits and bytes of every network trained, the float one first.
-std::string arms_table(const Json& arms) {
-  Table table({{"network", Table::Align::left},
-               {"accuracy"},
-               {"weight bits"},
-               {"activation bits"},
-               {"bytes"},
-               {"size"}});
-  double float_bytes = 0;
-  for (const Json& arm : arms) {
-    const std::string name = arm.value("name", "");
-    const double bytes = arm.value("bytes", 0.0);
-    if (name == "float") float_bytes = bytes;
-    const bool known = float_bytes > 0 && bytes > 0;
-    table.row({arm_title(name), fixed(arm.value("accuracy", 0.0), 2) + " %",
-               fixed(arm.value("avg_weight_bits", 0.0), 2),
-               fixed(arm.value("avg_activation_bits", 0.0), 2), grouped(static_cast<Index>(bytes)),
-               known ? "1/" + fixed(float_bytes / bytes, 1) : "-"},
-              name == "learned" ? Style::bold : Style::plain);
-  }
-  return table.text();
-}
-
-/// "2.4990 of 2.5" for each budget there is.
-std::string budget_text(const Json& result) {
-  std::string text;
-  const auto budgets = result.find("budget");
-  if (budgets == result.end()) return text;
-  for (const auto& [side, budget] : budgets->items()) {
-    if (!budget.is_object() || !budget.contains("target") || budget["target"].is_null()) continue;
-    text += (text.empty() ? "" : ", ") + side + " " + fixed(budget.value("reached", 0.0), 4) +
-            " of " + budget["target"].dump();
-  }
-  return text;
-}
-
-void print_result(const Json& result, const std::filesystem::path& out) {
-  std::cout << arms_table(result.value("arms", Json::array())) << '\n';
-  const auto line = [](std::string label, const std::string& value) {
-    constexpr std::size_t width = 14;
-    label.resize(width, ' ');
-    std::cout << label << value << '\n';
-  };
-  const auto bytes = [&](const char* key) { return grouped(result.value(key, Index{0})); };
-  line("average bits", fixed(result.value("avg_weight_bits", 0.0), 3) + " weights, " +
-                           fixed(result.value("avg_activation_bits", 0.0), 3) + " activations");
-  if (const std::string budget = budget_text(result); !budget.empty()) line("budget", budget);
-  line("bytes", bytes("model_bytes") + " = " + bytes("data_bytes") + " data + " +
-                    bytes("header_bytes") + " header");
-  const Index mismatches = result.value("mismatches", Index{-1});
-  line("mismatches:",
-       styled(std::to_string(mismatches), mismatches ? Style::bad : Style::good, STDOUT_FILENO));
-  line("model", (out / "model.fraqat").string());
-  line("report", (out / "report.html").string());
-}
 
 int train(const TrainOptions& options) {
   constexpr int shell_offset = 128;
@@ -107,7 +42,7 @@ int train(const TrainOptions& options) {
   if (options.json)
     print_json(result);
   else
-    print_result(result, out);
+    print_summary(result, out);
   return result.value("mismatches", Index{0}) == 0 ? 0 : 1;
 }
 

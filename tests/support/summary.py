@@ -1,6 +1,6 @@
 """summary.py NAME=LOG...: one line a suite from Meson's testlog.json, then the sum.
 
-A doctest suite counts its cases; any other suite ends its output with a line
+A doctest or unittest suite counts its cases; any other suite ends its output with a line
 "N passed, M failed".  A suite that shows neither has proved nothing and fails,
 but for one that Meson expects to fail (a planted error).
 A line "skipped: NAME" anywhere is a case that could not run here.
@@ -27,6 +27,9 @@ def count(entry):
         passed, failed = passed + int(match[2]), failed + int(match[3])
     for match in re.finditer(r"^(\d+) passed, (\d+) failed", output, re.M):
         passed, failed = passed + int(match[1]), failed + int(match[2])
+    for match in re.finditer(r"^Ran (\d+) tests?", output, re.M):  # python3's unittest
+        wrong = sum(map(int, re.findall(r"(?:failures|errors)=(\d+)", output)))
+        passed, failed = passed + int(match[1]) - wrong, failed + wrong
     if entry["result"] != "OK" or passed + failed == 0:
         failed = max(failed, 1)
     return passed, failed, skipped

@@ -16,9 +16,14 @@ def run(*arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+CHECKED = 0
+
+
 def expect(condition, what):
+    global CHECKED
+    CHECKED += 1
     if not condition:
-        sys.exit(f"gradcheck: {what}")
+        sys.exit(f"gradcheck: {what}\n{CHECKED - 1} passed, 1 failed")
 
 
 code, out, err = run("--op", "clip", "--op", "add")
@@ -42,3 +47,4 @@ report = json.loads(out)
 unproven = [op["op"] for op in report["ops"] if not op["ok"] or op["elements_compared"] == 0]
 expect(len(report["ops"]) > 20, f"only {len(report['ops'])} ops")
 expect(not unproven and report["ok"] and code == 0, f"exit {code}, not proven: {unproven}\n{err}")
+print(f"{CHECKED} passed, 0 failed")

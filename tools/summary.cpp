@@ -1,0 +1,96 @@
+#include "tools/summary.hpp"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+#include "tools/terminal.hpp"
+
+namespace fraqat::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// object[key], NaN where there is no such number.
+double number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  const bool there = found != object.end() && found->is_number();
+  return there ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::string whole(double value) {
+  return std::abs(value) < 1e15 ? grouped(static_cast<Index>(value)) : "-";
+}
+
+/// "uniform-8" as "uniform 8", "uniform-8-ends8" as "uniform 8 ends8".
+std::string arm_title(const Json& arm) {
+  const auto found = arm.find("name");
+  std::string name = found != arm.end() && found->is_string() ? found->get<std::string>() : "-";
+  for (char& c : name)
+    if (c == '-') c = ' ';
+  return name;
+}
+
+/// Accuracy, bits and bytes of every network trained, the float one first.
+std::string arms_table(const Json& arms) {
+  Table table({{"network", Table::Align::left},
+               {"accuracy"},
+               {"weight bits"},
+               {"activation bits"},
+               {"bytes"},
+               {"size"}});
+  double float_bytes = 0;
+  for (const Json& arm : arms) {
+    const std::string title = arm_title(arm);
+    const double bytes = number(arm, "bytes");
+    if (title == "float") float_bytes = bytes;
+    const bool known = float_bytes > 0 && bytes > 0;
+    table.row(
+        {title, fixed(number(arm, "accuracy"), 2) + " %", fixed(number(arm, "avg_weight_bits"), 2),
+         fixed(number(arm, "avg_activation_bits"), 2), whole(bytes),
+         known ? "1/" + fixed(float_bytes / bytes, 1) : "-"},
+        title == "learned" ? Style::bold : Style::plain);
+  }
+  return table.text();
+}
+
+/// "weight 2.4990 of 2.5" for each budget there is.
+std::string budget_text(const Json& result) {
+  std::string text;
+  const auto budgets = result.find("budget");
+  if (budgets == result.end() || !budgets->is_object()) return text;
+  for (const auto& [side, budget] : budgets->items()) {
+    if (!std::isfinite(number(budget, "target"))) continue;
+    if (!text.empty()) text += ", ";
+    text += side + " " + fixed(number(budget, "reached"), 4) + " of " + budget["target"].dump();
+  }
+  return text;
+}
+
+void line(std::string label, const std::string& value) {
+  constexpr std::size_t width = 14;
+  label.resize(width, ' ');
+  std::cout << label << value << '\n';
+}
+
+}  // namespace
+
+void print_summary(const Json& result, const std::filesystem::path& folder) {
+  const auto arms = result.find("arms");
+  if (arms != result.end()) std::cout << arms_table(*arms) << '\n';
+  const auto bytes = [&](const char* key) { return whole(number(result, key)); };
+  line("average bits", fixed(number(result, "avg_weight_bits"), 3) + " weights, " +
+                           fixed(number(result, "avg_activation_bits"), 3) + " activations");
+  if (const std::string budget = budget_text(result); !budget.empty()) line("budget", budget);
+  line("bytes", bytes("model_bytes") + " = " + bytes("data_bytes") + " data + " +
+                    bytes("header_bytes") + " header");
+  const double mismatches = number(result, "mismatches");
+  line("mismatches:",
+       styled(whole(mismatches), mismatches == 0 ? Style::good : Style::bad, STDOUT_FILENO));
+  line("model", (folder / "model.fraqat").string());
+  line("report", (folder / "report.html").string());
+}
+
+}  // namespace fraqat::tools
