@@ -113,7 +113,10 @@ std::string learning_chart(const RunData& run, const Quantity& quantity) {
     Line& line = line_called(plot.lines, baseline ? epoch.phase : "learned",
                              baseline ? "base" : "c0 strong");
     const double y = epoch.*quantity.value;
-    line.points.push_back({way.place(epoch), y, at_epoch(epoch) + fixed(y, 3), {}});
+    // The two stretches of a baseline both count their epochs from 1.
+    const double x =
+        baseline ? way.baselines + static_cast<double>(line.points.size() + 1) : way.place(epoch);
+    line.points.push_back({x, y, at_epoch(epoch) + fixed(y, 3), {}});
   }
   for (Line& line : plot.lines)  // a baseline begins where float training ended
     if (is_baseline(line.name))
