@@ -30,6 +30,17 @@ double target_of(const Tensors& tensors, const std::vector<quant::Quantizer*>& a
 
 bool is_learned(const quant::Quantizer& q) { return static_cast<bool>(q.bits().parameter()); }
 
+/// Turns the gradient to logits into the natural one, g_j / p_j: g_j dies with
+/// p_j, so that plain descent would rest at whatever width saturates first.
+void make_natural(const quant::BitPolicy& bits) {
+  constexpr float rare = 1e-3f;  // below it the noise would be magnified, too
+  const Var logits = bits.parameter();
+  const Tensor p = op::softmax(Var(logits.value())).value();
+  Tensor grad = logits.grad();
+  if (!grad) return;
+  for (Index j = 0; j < p.size(); ++j) grad[j] /= std::max(p[j], rare);
+}
+
 }  // namespace
 
 Index overhead_bytes(const std::vector<quant::Quantizer*>& weights) {
@@ -85,6 +96,7 @@ Var BitSearch::cost() const {
 
 void BitSearch::step(double progress) {
   const bool warm = progress <= recipe_.bit_warmup;
+  learning_ |= !warm;
   const double way = (progress - recipe_.bit_warmup) / (1 - recipe_.bit_warmup);
   for (Side& side : sides_) {
     if (side.budget && !warm) side.budget->step(way);
@@ -93,6 +105,9 @@ void BitSearch::step(double progress) {
         if (is_learned(*q)) q->bits().parameter().clear_grad();
   }
   if (!optimizer_) return;
+  if (recipe_.bit_optimizer == "sgd")
+    for (const quant::Quantizer* q : priced_)
+      if (dynamic_cast<const quant::LogitBits*>(&q->bits())) make_natural(q->bits());
   if (!warm) optimizer_->step(recipe_.bit_rate);
   optimizer_->clear_gradients();
   for (quant::Quantizer* q : priced_) q->bits().project();
@@ -103,6 +118,7 @@ void BitSearch::step(double progress) {
 }
 
 void BitSearch::check_alive() {
+  if (!learning_) return;
   for (Side& side : sides_)
     if (side.budget) side.budget->check_alive();
 }

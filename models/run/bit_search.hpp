@@ -55,6 +55,7 @@ class BitSearch {
   std::vector<quant::Quantizer*> priced_;
   std::unique_ptr<optim::Optimizer> optimizer_;  // of priced_
   Index tail_steps_ = 0;
+  bool learning_ = false;  // warm-up is over
 };
 
 /// Bytes that a model needs besides the codes of its weights: per output channel

@@ -85,6 +85,8 @@ Found search(run::Recipe recipe, const nn::NamedTensors& start) {
 
 TEST_CASE("budget: held and used from any start, in bits and in bytes") {
   run::Recipe recipe = test::tiny_recipe("lenet5-bn");
+  recipe.batch = 16;
+  recipe.train_limit = 160;
   recipe.test_limit = 32;
   recipe.float_training.epochs = 3;
   nn::NamedTensors start;

@@ -1,0 +1,149 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "data/loader.hpp"
+#include "nn/layers.hpp"
+#include "tests/training/tiny_run.hpp"
+
+// The phases one by one, against numbers worked out another way.
+
+using namespace fraqat;
+
+namespace {
+
+struct Moments {
+  double mean = 0, variance = 0;
+};
+
+/// The mean over `count` batches of the training data of each batch's mean and
+/// (unbiased) variance.
+Moments average_moments(const run::Session& session, int count) {
+  const run::Recipe& recipe = session.recipe();
+  data::Loader loader(session.train(), {recipe.batch, true, true, recipe.seed, false});
+  Moments average;
+  std::uint32_t epoch = 0;
+  loader.start_epoch(epoch);
+  for (int i = 0; i < count; ++i) {
+    const data::Batch* batch = loader.next();
+    if (!batch) {
+      loader.start_epoch(++epoch);
+      batch = loader.next();
+    }
+    const Tensor& x = batch->images;
+    const auto n = static_cast<double>(x.size());
+    double sum = 0, squares = 0;
+    for (const float v : x.span()) sum += v;
+    for (const float v : x.span()) squares += (v - sum / n) * (v - sum / n);
+    average.mean += sum / n / count;
+    average.variance += squares / (n - 1) / count;
+  }
+  return average;
+}
+
+/// The lines of metrics.
+class Lines final : public run::Observer {
+ public:
+  void metrics(const nlohmann::ordered_json& line) override { all.push_back(line); }
+  std::vector<nlohmann::ordered_json> all;
+};
+
+double widest_change(const nlohmann::ordered_json& line, double from) {
+  double most = 0;
+  for (const auto& [name, bits] : line["bits"].items())
+    if (name != "conv.input_q") most = std::max(most, std::abs(bits.get<double>() - from));
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("phases: batch norm is re-estimated as the mean over batches") {
+  const test::TinySession session(test::tiny_recipe("lenet5"));
+  for (const int batches : {1, 4, 10, 13}) {  // 10 in an epoch
+    CAPTURE(batches);
+    nn::Sequential net;
+    auto& norm = static_cast<nn::BatchNorm2d&>(net.add(std::make_unique<nn::BatchNorm2d>(1), "bn"));
+    nn::name_modules(net);
+    norm.state.mean[0] = 77;
+    norm.state.variance[0] = 55;
+    const float momentum = norm.options.momentum;
+    run::reestimate_batch_norm(*session, net, batches);
+    const Moments expected = average_moments(*session, batches);
+    CHECK(norm.state.mean[0] == doctest::Approx(expected.mean).epsilon(1e-5));
+    CHECK(norm.state.variance[0] == doctest::Approx(expected.variance).epsilon(1e-6));
+    CHECK(norm.options.momentum == momentum);
+  }
+}
+
+TEST_CASE("phases: calibration sees its batches and sets the ranges") {
+  run::Recipe recipe = test::tiny_recipe("lenet5");
+  recipe.calibration_batches = 10;  // all of the training data
+  recipe.weight.bits = recipe.activation.bits = "fixed";
+  recipe.weight.range = recipe.activation.range = "minmax";
+  recipe.weight.start = 4;
+  const test::TinySession session(recipe);
+  const auto model = test::small_net(1);
+  quant::attach(*model, run::sample_image(recipe), run::quant_spec(recipe));
+  for (const quant::Quantizer* q : quant::quantizers(*model))
+    CHECK(q->mode() == quant::Quantizer::Mode::off);
+  run::calibrate(*session, *model);
+  for (const quant::Quantizer* q : quant::quantizers(*model))
+    CHECK(q->mode() == quant::Quantizer::Mode::on);
+
+  const data::Dataset& images = *(*session).train();
+  std::vector<float> pixels(28 * 28);
+  float low = 0, high = 0, largest = 0;
+  for (Index i = 0; i < images.size(); ++i) {
+    images.get(i, pixels);
+    for (const float v : pixels) {
+      low = std::min(low, v);
+      high = std::max(high, v);
+    }
+  }
+  auto& conv = static_cast<nn::Conv2d&>(nn::module_at(*model, "conv"));
+  for (const float w : conv.weight.value().span()) largest = std::max(largest, std::abs(w));
+  const auto scale = [](const nn::Slot& slot, const Tensor& x) {
+    return static_cast<quant::Quantizer*>(slot.get())->range().ranges(x).scale.value()[0];
+  };
+  CHECK(scale(conv.input_q, run::sample_image(recipe)) ==
+        doctest::Approx((high - low) / 255).epsilon(1e-6));
+  CHECK(scale(conv.weight_q, conv.weight.value()) == doctest::Approx(largest / 7).epsilon(1e-6));
+}
+
+TEST_CASE("phases: widths rest while the search warms up, with a price and with a budget") {
+  run::Recipe recipe = test::tiny_recipe("lenet5");
+  recipe.search.epochs = 2;
+  recipe.bit_warmup = 0.5;
+  recipe.weight.start = recipe.activation.start = 5;
+  SUBCASE("price, Adam") { recipe.lambda = 1; }
+  SUBCASE("price, SGD") {
+    recipe.lambda = 1;
+    recipe.bit_optimizer = "sgd";
+  }
+  SUBCASE("budget") { recipe.weight.average_bits = recipe.activation.average_bits = 3; }
+  SUBCASE("price on one side, budget on the other") {
+    recipe.lambda = 1;
+    recipe.activation.average_bits = 3;
+  }
+  const test::TemporaryDirectory folder;
+  const run::Options options{folder.path(), {}, {}, {}};
+  Lines lines;
+  const run::Session session(recipe, options, lines);
+  const auto model = test::small_net(1);
+  test::quantize(*model, session, recipe);
+  run::BitSearch search(*model, recipe);
+  run::train(session, *model, recipe, recipe.search, "search", 0, &search);
+  REQUIRE(lines.all.size() == 2);
+  CHECK(widest_change(lines.all[0], 5) == 0);
+  CHECK(widest_change(lines.all[1], 5) > 0.1);
+}
+
+TEST_CASE("phases: no epoch of training is a score, too") {
+  run::Recipe recipe = test::tiny_recipe("mlp");
+  recipe.float_training.epochs = 0;
+  const test::TinySession session(recipe);
+  const auto model = run::make_model(recipe);
+  const run::Score score = run::train(*session, *model, recipe, recipe.float_training, "float", 0);
+  CHECK(score.loss == run::evaluate(*model, recipe, (*session).test()).loss);
+  CHECK(score.loss > 0);
+}

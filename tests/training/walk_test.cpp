@@ -1,0 +1,121 @@
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "models/run/deployment.hpp"
+#include "models/run/run.hpp"
+#include "nn/state.hpp"
+#include "tests/training/tiny_run.hpp"
+
+// Every kind of quantizer and every network goes the whole way, and the engine
+// computes the integers that were evaluated.
+
+using namespace fraqat;
+using nlohmann::ordered_json;
+
+namespace {
+
+ordered_json run_quietly(const run::Recipe& recipe) {
+  const test::TemporaryDirectory folder;
+  run::Observer silent;
+  return run::run(recipe, {folder.path(), {}, {}, {}}, silent);
+}
+
+/// Calibration, search, rounding, fine-tuning, packing and verification of a
+/// float network; the number of different integers.
+Index mismatches_of(const run::Session& session, const run::Recipe& recipe,
+                    const nn::NamedTensors& start) {
+  const auto model = run::make_model(recipe);
+  nn::apply_state(*model, start, "the float network");
+  test::quantize(*model, session, recipe);
+  run::BitSearch search(*model, recipe);
+  run::train(session, *model, recipe, recipe.search, "search", 0, &search);
+  search.round();
+  run::train(session, *model, recipe, recipe.finetune, "finetune", 1);
+  run::reestimate_batch_norm(session, *model, recipe.reestimate_batches);
+  const deploy::Graph graph = run::lower(*model, recipe);
+  const deploy::Packed packed =
+      deploy::unpack(deploy::pack(graph, run::model_info(recipe)), "the walk");
+  const auto batches = run::batches_of(session.test(), recipe.batch);
+  const deploy::Verification verified = deploy::verify(packed.graph, &graph, nullptr, batches);
+  CHECK(verified.samples == session.test()->size());
+  CHECK(verified.graph_differences.empty());
+  return verified.different_integers();
+}
+
+}  // namespace
+
+TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
+  run::Recipe recipe = test::tiny_recipe("tiny-resnet");
+  recipe.batch = 8;
+  recipe.train_limit = recipe.test_limit = 16;
+  recipe.calibration_batches = 1;
+  recipe.reestimate_batches = 1;
+  const test::TinySession session(recipe);
+  const auto model = run::make_model(recipe);
+  run::train(*session, *model, recipe, recipe.float_training, "float", 0);
+  const nn::NamedTensors start = nn::state_of(*model);
+  for (const char* bits :
+       {"fixed", "logits-argmax", "logits-gumbel", "logits-mixture", "stochastic"})
+    for (const char* range : {"minmax", "mse", "learned"})
+      for (const bool per_channel : {false, true})
+        for (const bool affine : {false, true}) {
+          CAPTURE(std::string(bits));
+          CAPTURE(std::string(range));
+          CAPTURE(per_channel);
+          CAPTURE(affine);
+          recipe.weight.bits = recipe.activation.bits = bits;
+          recipe.weight.range = recipe.activation.range = range;
+          recipe.weight.per_channel = per_channel;
+          recipe.activation.affine = affine;
+          CHECK(mismatches_of(*session, recipe, start) == 0);
+        }
+}
+
+TEST_CASE("walk: every network by name goes the whole way") {
+  for (const char* name : {"mlp", "lenet5", "lenet5-bn", "tiny-resnet"}) {
+    CAPTURE(std::string(name));
+    run::Recipe recipe = test::tiny_recipe(name);
+    recipe.train_limit = 64;
+    recipe.test_limit = 32;
+    recipe.weight.average_bits = recipe.activation.average_bits = 4;
+    const ordered_json result = run_quietly(recipe);
+    CHECK(result["mismatches"] == 0);
+    CHECK(result["avg_weight_bits"] <= 4.0);
+    CHECK(result["avg_activation_bits"] <= 4.0);
+  }
+}
+
+TEST_CASE("walk: tiny-resnet of mixed widths and zero-points, 1,000 images, no integer differs") {
+  run::Recipe recipe = test::tiny_recipe("tiny-resnet");
+  recipe.train_limit = 32;
+  recipe.test_limit = 1000;
+  recipe.batch = 16;
+  recipe.weight.random_start = recipe.activation.random_start = true;
+  recipe.activation.affine = true;
+  recipe.activation.range = "minmax";
+  recipe.rounding = "nearest";
+  const ordered_json result = run_quietly(recipe);
+  CHECK(result["mismatches"] == 0);
+  std::set<int> weight, activation;
+  for (const ordered_json& tensor : result["tensors"]) {
+    if (tensor["role"] == "weight") weight.insert(tensor["bits"].get<int>());
+    if (tensor["role"] == "activation") activation.insert(tensor["bits"].get<int>());
+  }
+  CHECK(weight.size() >= 3);
+  CHECK(activation.size() >= 3);
+}
+
+TEST_CASE("walk: at 3 bits the data is a ninth of the float tensors, the file an eighth") {
+  run::Recipe recipe = test::tiny_recipe("lenet5");
+  recipe.train_limit = 64;
+  recipe.test_limit = 32;
+  recipe.weight.bits = recipe.activation.bits = "fixed";
+  const ordered_json result = run_quietly(recipe);
+  const Index weights = 150 + 2400 + 48000 + 10080 + 840, biases = 6 + 16 + 120 + 84 + 10;
+  CHECK(result["arms"][0]["bytes"] == 4 * (weights + biases));
+  CHECK(result["data_bytes"].get<Index>() * 9 <= 4 * (weights + biases));
+  CHECK(result["model_bytes"].get<Index>() * 8 <= 4 * (weights + biases));
+  CHECK(result["avg_weight_bits"] == 3.0);
+  CHECK(result["avg_activation_bits"] == 3.0);
+}
