@@ -114,8 +114,7 @@ Score train(const Session& session, nn::Module& model, const Recipe& recipe,
         session.train()->size(), " samples; try a smaller data.batch");
   session.observer().phase(phase, steps);
   Updates updates(model, recipe, training, steps);
-  Score score;
-  if (training.epochs == 0) score = evaluate(model, recipe, session.test());
+  Score score = training.epochs ? Score{} : evaluate(model, recipe, session.test());
   Index done = 0;
   for (int epoch = 0; epoch < training.epochs; ++epoch) {
     const auto number = static_cast<std::uint32_t>(first_epoch + epoch);

@@ -22,7 +22,7 @@ run::Recipe priced_recipe(const std::string& bits, const std::string& optimizer,
   recipe.bit_optimizer = optimizer;
   recipe.cost = cost;
   recipe.rounding = "nearest";
-  recipe.search.epochs = 25;
+  recipe.search.epochs = 18;
   recipe.bit_rate = 0.05;
   recipe.search.rate = 0.01;
   return recipe;

@@ -47,8 +47,9 @@ Index mismatches_of(const run::Session& session, const run::Recipe& recipe,
 
 TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
   run::Recipe recipe = test::tiny_recipe("tiny-resnet");
-  recipe.batch = 8;
-  recipe.train_limit = recipe.test_limit = 16;
+  recipe.batch = 4;
+  recipe.train_limit = 8;
+  recipe.test_limit = 12;
   recipe.calibration_batches = 1;
   recipe.reestimate_batches = 1;
   const test::TinySession session(recipe);
