@@ -48,8 +48,7 @@ run::Recipe noisy_recipe(std::uint64_t seed) {
 class NoisyTraining {
  public:
   NoisyTraining(const run::Session& session, const Setting& setting)
-      : session_(session),
-        recipe_(noisy_recipe(setting.seed)),
+      : recipe_(noisy_recipe(setting.seed)),
         model_(test::small_net(setting.seed, true)),
         loader_(session.train(), {32, true, true, setting.seed, setting.prefetch}) {
     test::quantize(*model_, session, recipe_);
@@ -97,7 +96,6 @@ class NoisyTraining {
     search_->step(after);
   }
 
-  const run::Session& session_;
   run::Recipe recipe_;
   std::unique_ptr<nn::Module> model_;
   data::Loader loader_;

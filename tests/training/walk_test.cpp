@@ -50,6 +50,7 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
   recipe.batch = 4;
   recipe.train_limit = 8;
   recipe.test_limit = 12;
+  recipe.weight.highest = recipe.activation.highest = 5;
   recipe.calibration_batches = 1;
   recipe.reestimate_batches = 1;
   const test::TinySession session(recipe);
