@@ -75,15 +75,22 @@ void BudgetedBits::find_price(double target) {
   price_ = 0;
   met_ = cost_at(0) <= target;
   if (met_) return;
-  double low = 0, high = 1e-6;
-  while (cost_at(high) > target && high < 1e12) {
+  double low = 0, high = 1e-6, before = cost_at(0), cost = cost_at(high);
+  // Every width at its step limit or bound: no price can lower the cost further.
+  while (cost > target && (cost < before || high < 1)) {
     low = high;
-    high *= 4;
+    before = cost;
+    cost = cost_at(high *= 4);
   }
-  met_ = cost_at(high) <= target;
-  for (int i = 0; met_ && i < 100; ++i) {
+  met_ = cost <= target;
+  if (!met_) {
+    ++limited_;
+    price_ = low;
+    return;
+  }
+  for (int i = 0; i < 100; ++i) {
     price_ = (low + high) / 2;
-    const double cost = cost_at(price_);
+    cost = cost_at(price_);
     if (cost <= target && target - cost < 1e-6) return;
     (cost > target ? low : high) = price_;
   }
@@ -98,6 +105,7 @@ void BudgetedBits::step(double progress) {
   find_price(start_ + ramp * (options_.target - start_));
   const bool tail = progress >= 1 - options_.tail;
   tail_steps_ += tail;
+  if (tail) sum_price_ += price_;
   for (Item& item : items_) {
     BitPolicy& bits = item.quantizer->bits();
     if (is_learned(*item.quantizer)) {
@@ -117,6 +125,10 @@ void BudgetedBits::step(double progress) {
     }
     if (norm > 0) item.sum_gain -= along / norm;
   }
+}
+
+double BudgetedBits::mean_price() const {
+  return tail_steps_ ? sum_price_ / static_cast<double>(tail_steps_) : price_;
 }
 
 std::vector<double> BudgetedBits::learned_bits() const {

@@ -36,12 +36,14 @@ class BudgetedBits {
   /// backward pass has left on the policies' parameters, which it clears.
   void step(double progress);
 
-  /// lambda of the last step, in loss per average bit.
+  /// lambda of the last step, in loss per average bit, and its mean over the tail.
   double price() const { return price_; }
+  double mean_price() const;
 
-  /// False if the last step could not reach its target within the step limit;
-  /// price() then says nothing.
+  /// False if the last step could not reach its target within the step limit
+  /// (price() is then the highest that still moved a width), and how many could not.
   bool met() const { return met_; }
+  Index limited_steps() const { return limited_; }
 
   double cost() const;
 
@@ -71,7 +73,8 @@ class BudgetedBits {
   std::vector<Item> items_;
   Options options_;
   double start_ = 0, price_ = 0;
-  Index steps_ = 0, tail_steps_ = 0;
+  double sum_price_ = 0;  // over the tail
+  Index steps_ = 0, tail_steps_ = 0, limited_ = 0;
   bool met_ = true;
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 #include <vector>
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
@@ -104,7 +104,7 @@ class MinMaxRange final : public RangePolicy {
     const Index length = x.size() / options_.rows;
     for (Index row = 0; row < options_.rows; ++row) {
       const Span seen = span_of(x.data() + row * length, length);
-      if (options_.running && calibrated_) {
+      if (options_.running && (low_[row] != 0 || high_[row] != 0)) {
         constexpr Real momentum = Real(0.1);
         low_[row] += momentum * (seen.low - low_[row]);
         high_[row] += momentum * (seen.high - high_[row]);
@@ -113,7 +113,6 @@ class MinMaxRange final : public RangePolicy {
         high_[row] = options_.fresh ? seen.high : std::max(high_[row], seen.high);
       }
     }
-    calibrated_ = true;
   }
 
   void finish() override {}
@@ -136,7 +135,6 @@ class MinMaxRange final : public RangePolicy {
   RangeOptions options_;
   Table table_;
   Tensor low_, high_;
-  bool calibrated_ = false;
 };
 
 /// What calibration has seen: up to 2^18 numbers a tensor, evenly spaced.
@@ -147,7 +145,9 @@ class Sample {
   void add(const Tensor& x) {
     if (rows_ > 1) numbers_.clear();  // weights: there is only one, keep its rows whole
     const Index room = (Index{1} << 18) - static_cast<Index>(numbers_.size());
-    const Index stride = rows_ > 1 ? 1 : std::max<Index>(1, x.size() / (Index{1} << 14));
+    // No common factor with the channels, or some would never be seen.
+    Index stride = rows_ > 1 ? 1 : std::max<Index>(1, x.size() / (Index{1} << 14));
+    while (x.rank() > 0 && std::gcd(stride, x.dim(-1)) > 1) ++stride;
     if (rows_ == 1 && room <= 0) return;
     for (Index i = 0; i < x.size(); i += stride) numbers_.push_back(x[i]);
   }

@@ -43,7 +43,7 @@ int train(const TrainOptions& options) {
     print_json(result);
   else
     print_summary(result, out);
-  return result.value("mismatches", Index{0}) == 0 ? 0 : 1;
+  return result.value("verified", false) ? 0 : 1;
 }
 
 }  // namespace

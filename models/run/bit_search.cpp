@@ -1,6 +1,7 @@
 #include "models/run/bit_search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace fraqat::run {
@@ -72,6 +73,8 @@ BitSearch::BitSearch(nn::Module& model, const Recipe& recipe) : recipe_(recipe) 
         parameters.push_back(q->bits().parameter());
       }
   }
+  for (const Side& side : sides_) check_feasible(side);
+  touched_.assign(priced_.size(), false);
   if (parameters.empty()) return;
   std::vector<optim::ParameterGroup> groups{{parameters, 1, 0, "bits"}};
   if (recipe.bit_optimizer == "sgd")
@@ -96,7 +99,7 @@ Var BitSearch::cost() const {
 
 void BitSearch::step(double progress) {
   const bool warm = progress <= recipe_.bit_warmup;
-  learning_ |= !warm;
+  warm_ |= warm;
   const double way = (progress - recipe_.bit_warmup) / (1 - recipe_.bit_warmup);
   for (Side& side : sides_) {
     if (side.budget && !warm) side.budget->step(way);
@@ -105,6 +108,7 @@ void BitSearch::step(double progress) {
         if (is_learned(*q)) q->bits().parameter().clear_grad();
   }
   if (!optimizer_) return;
+  note_task_gradients();
   if (recipe_.bit_optimizer == "sgd")
     for (const quant::Quantizer* q : priced_)
       if (dynamic_cast<const quant::LogitBits*>(&q->bits())) make_natural(q->bits());
@@ -117,15 +121,49 @@ void BitSearch::step(double progress) {
     for (std::size_t k = 0; k < side.all.size(); ++k) side.sums[k] += side.all[k]->bits().bits();
 }
 
+/// The gradient of a priced width is that of the task and that of its price;
+/// what is left without the second, beyond rounding, is the first.
+void BitSearch::note_task_gradients() {
+  for (std::size_t k = 0; k < priced_.size(); ++k) {
+    const quant::BitPolicy& bits = priced_[k]->bits();
+    const Var parameter = bits.parameter();
+    if (!parameter.grad()) continue;
+    const std::span<const Real> values = parameter.value().span();
+    std::array<double, quant::Widths::most> copies{};
+    std::copy(values.begin(), values.end(), copies.begin());
+    const std::span<const double> at(copies.data(), values.size());
+    const double force = recipe_.lambda * (recipe_.cost == "quadratic" ? 2 * bits.bits() : 1);
+    for (std::size_t i = 0; i < at.size(); ++i) {
+      const double price = force * bits.slope(at, i);
+      const double task = static_cast<double>(parameter.grad()[static_cast<Index>(i)]) - price;
+      if (std::abs(task) > 1e-5 * std::abs(price)) touched_[k] = true;
+    }
+  }
+}
+
 void BitSearch::check_alive() {
-  if (!learning_) return;
+  const bool whole_epoch = !warm_;
+  warm_ = false;
+  if (!whole_epoch) return;
   for (Side& side : sides_)
     if (side.budget) side.budget->check_alive();
+  for (std::size_t k = 0; k < priced_.size(); ++k) {
+    const quant::Quantizer& q = *priced_[k];
+    const double b = q.bits().bits();
+    const bool inside = b > q.info().widths.lowest() + 0.01 && b < q.info().widths.highest() - 0.01;
+    check(touched_[k] || !inside, "[search] the bit-width of ", q.info().name,
+          " is not being learned: its task gradient was 0 through an epoch at b = ", b,
+          "; try another start or policy, and see that the tensor is used");
+    touched_[k] = false;
+  }
 }
 
 void BitSearch::describe(nlohmann::ordered_json& line) const {
   for (const Side& side : sides_)
-    if (side.budget) line[std::string("price_") + side.name] = side.budget->price();
+    if (side.budget) {
+      line[std::string("price_") + side.name] = side.budget->price();
+      line[std::string("limited_steps_") + side.name] = side.budget->limited_steps();
+    }
 }
 
 std::vector<quant::RoundingItem> BitSearch::items(const Side& side) const {
@@ -144,8 +182,8 @@ std::vector<quant::RoundingItem> BitSearch::items(const Side& side) const {
     // Where the search came to rest inside the bounds, a bit more would gain its
     // price: n_k.  At a bound the measured gain says by how much it differs.
     const double share = static_cast<double>(q.info().elements) / elements;
-    const double measured =
-        side.budget && side.budget->price() > 0 ? gains[k] / side.budget->price() : share;
+    const double price = side.budget ? side.budget->mean_price() : 0;
+    const double measured = price > 0 ? gains[k] / price : share;
     item.sensitivity = share;
     if (item.bits < widths.lowest() + 0.05)
       item.sensitivity = std::clamp(measured, 0.05 * share, share);
@@ -161,22 +199,36 @@ std::vector<quant::RoundingItem> BitSearch::items(const Side& side) const {
   return items;
 }
 
+bool BitSearch::rounds_to_budget(const Side& side) const {
+  return side.budget && quant::rounding_of(recipe_.rounding) == quant::Rounding::budget;
+}
+
+quant::Rounded BitSearch::round_to_budget(const Side& side,
+                                          const std::vector<quant::RoundingItem>& all) const {
+  if (side.tensors->average_bits > 0) {
+    const double bits = side.tensors->average_bits * total_elements(side.all);
+    return quant::round_to_budget(all, static_cast<Index>(std::floor(bits + 1e-6)),
+                                  quant::CostUnit::bits);
+  }
+  const Index limit = static_cast<Index>(side.tensors->bytes) - overhead_bytes(side.all);
+  return quant::round_to_budget(all, limit, quant::CostUnit::bytes);
+}
+
+/// Better to learn before the search than after it that no rounding can meet
+/// the budget.
+void BitSearch::check_feasible(const Side& side) const {
+  if (rounds_to_budget(side)) round_to_budget(side, items(side));
+}
+
 void BitSearch::round(Side& side, nlohmann::ordered_json& report) {
   const std::vector<quant::RoundingItem> all = items(side);
   const quant::Rounding mode = quant::rounding_of(recipe_.rounding);
-  const bool to_budget = mode == quant::Rounding::budget && side.budget;
   const bool bytes = side.tensors->bytes > 0 && side.tensors->average_bits == 0;
-  quant::Rounded rounded;
-  if (to_budget) {
-    const double bits = side.tensors->average_bits * total_elements(side.all);
-    const Index limit = bytes ? static_cast<Index>(side.tensors->bytes) - overhead_bytes(side.all)
-                              : static_cast<Index>(std::floor(bits + 1e-6));
-    rounded =
-        quant::round_to_budget(all, limit, bytes ? quant::CostUnit::bytes : quant::CostUnit::bits);
-  } else {
-    rounded =
-        quant::round_each(all, mode == quant::Rounding::budget ? quant::Rounding::nearest : mode);
-  }
+  const quant::Rounded rounded =
+      rounds_to_budget(side)
+          ? round_to_budget(side, all)
+          : quant::round_each(all,
+                              mode == quant::Rounding::budget ? quant::Rounding::nearest : mode);
   double cost = 0;
   for (std::size_t k = 0; k < side.all.size(); ++k) {
     side.all[k]->freeze(rounded.bits[k]);
@@ -189,7 +241,7 @@ void BitSearch::round(Side& side, nlohmann::ordered_json& report) {
   report[side.name] = {{"unit", bytes ? "bytes" : "average_bits"},
                        {"target", bytes ? side.tensors->bytes : side.tensors->average_bits},
                        {"reached", reached},
-                       {"price", side.budget->price()}};
+                       {"price", side.budget->mean_price()}};
 }
 
 nlohmann::ordered_json BitSearch::round() {

@@ -28,6 +28,8 @@ class BitSearch {
   /// Moves the widths, from the gradients that backward() left; `progress` in (0, 1].
   void step(double progress);
 
+  /// Call it after each epoch: an Error names a width strictly between its
+  /// bounds whose task gradient was 0 in every step of an epoch past the warm-up.
   void check_alive();
   void describe(nlohmann::ordered_json& line) const;
 
@@ -47,15 +49,20 @@ class BitSearch {
     std::vector<double> sums;  // of b over the tail, without a budget
   };
 
+  void check_feasible(const Side& side) const;
+  bool rounds_to_budget(const Side& side) const;
+  quant::Rounded round_to_budget(const Side& side, const std::vector<quant::RoundingItem>&) const;
+  void note_task_gradients();
   void round(Side& side, nlohmann::ordered_json& report);
   std::vector<quant::RoundingItem> items(const Side& side) const;
 
   const Recipe& recipe_;
   std::vector<Side> sides_;
   std::vector<quant::Quantizer*> priced_;
+  std::vector<bool> touched_;  // of priced_: a task gradient has been seen in this epoch
+  bool warm_ = false;          // a step of this epoch was in the warm-up
   std::unique_ptr<optim::Optimizer> optimizer_;  // of priced_
   Index tail_steps_ = 0;
-  bool learning_ = false;  // warm-up is over
 };
 
 /// Bytes that a model needs besides the codes of its weights: per output channel

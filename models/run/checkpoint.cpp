@@ -50,6 +50,16 @@ const std::string& entry(const nn::Metadata& metadata, const std::string& key,
   return found->second;
 }
 
+/// The network of the recipe, with its quantizers where the file has widths.
+void build(Loaded& loaded, const nn::Metadata& metadata, const std::string& name) {
+  loaded.model = make_model(loaded.recipe);
+  loaded.quantized = metadata.count("fraqat.bits") > 0;
+  if (!loaded.quantized) return;
+  quant::attach(*loaded.model, sample_image(loaded.recipe), quant_spec(loaded.recipe));
+  set_bits(*loaded.model, entry(metadata, "fraqat.bits", name), name);
+  quant::set_mode(*loaded.model, quant::Quantizer::Mode::on);
+}
+
 }  // namespace
 
 bool is_checkpoint(const nn::Metadata& metadata) {
@@ -75,12 +85,11 @@ Loaded load_checkpoint(const std::filesystem::path& path) {
   Loaded loaded;
   loaded.recipe = parse_recipe(entry(metadata, "fraqat.recipe", name), name + " (fraqat.recipe)");
   loaded.phase = entry(metadata, "fraqat.phase", name);
-  loaded.model = make_model(loaded.recipe);
-  loaded.quantized = metadata.count("fraqat.bits") > 0;
-  if (loaded.quantized) {
-    quant::attach(*loaded.model, sample_image(loaded.recipe), quant_spec(loaded.recipe));
-    set_bits(*loaded.model, entry(metadata, "fraqat.bits", name), name);
-    quant::set_mode(*loaded.model, quant::Quantizer::Mode::on);
+  try {
+    build(loaded, metadata, name);
+  } catch (const Error& error) {  // whatever the recipe asks for, the file is to blame
+    check_input(error.kind() == Error::Kind::input, "[checkpoint] ", name, ": ", error.what());
+    throw;
   }
   nn::apply_state(*loaded.model, nn::from_safetensors(file, name), name);
   return loaded;

@@ -102,6 +102,9 @@ Conflict conflict_in(const std::string& section, const Tensors& t,
   if (t.start < t.lowest || t.start > t.highest)
     return {section + ".start", "got " + to_text(t.start) + "; expected a width from lowest = " +
                                     to_text(t.lowest) + " to highest = " + to_text(t.highest)};
+  if (t.bits == "fixed" && (t.average_bits > 0 || t.bytes > 0))
+    return {section + (t.bytes > 0 ? ".bytes" : ".average_bits"),
+            "got a budget with bits = \"fixed\"; expected 0, or a policy that learns"};
   if (t.average_bits > 0 && (t.average_bits < t.lowest || t.average_bits > t.highest))
     return {section + ".average_bits",
             "got " + to_text(t.average_bits) +

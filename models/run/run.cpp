@@ -87,7 +87,7 @@ std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& re
     return std::move(loaded.model);
   }
   std::unique_ptr<nn::Module> model = make_model(recipe);
-  const Score score = train(session, *model, recipe, recipe.float_training, "float", 0);
+  const Score score = train(session, *model, recipe, recipe.float_training, {"float"});
   save_checkpoint(session.checkpoint("float"), *model, recipe, "float");
   result["arms"].push_back(float_arm(*model, score));
   return model;
@@ -98,7 +98,10 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
                  ordered_json& result) {
   Recipe recipe = session.recipe();
   recipe.weight.bits = recipe.activation.bits = "fixed";
-  recipe.weight.start = recipe.activation.start = bits;
+  for (Tensors* tensors : {&recipe.weight, &recipe.activation}) {
+    tensors->start = tensors->lowest = tensors->highest = bits;
+    tensors->average_bits = tensors->bytes = 0;
+  }
   const std::string name = "uniform-" + std::to_string(bits) + (ends8 ? "-ends8" : "");
   const std::unique_ptr<nn::Module> model = make_model(recipe);
   nn::apply_state(*model, start, "the float network");
@@ -112,9 +115,9 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
   quant::attach(*model, sample_image(recipe), quant_spec(recipe));
   calibrate(session, *model);
   const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
-  train(session, *model, recipe, recipe.search, name, first);
+  train(session, *model, recipe, recipe.search, {name, first});
   for (Quantizer* q : quant::quantizers(*model)) q->freeze(q->hard_bits());
-  train(session, *model, recipe, recipe.finetune, name, second);
+  train(session, *model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
   reestimate_batch_norm(session, *model, recipe.reestimate_batches);
   save_checkpoint(session.checkpoint(name), *model, recipe, name);
   const Score score = evaluate(*model, recipe, session.test());
@@ -128,11 +131,13 @@ void learned_arm(const Session& session, nn::Module& model, ordered_json& result
   calibrate(session, model);
   const int first = recipe.float_training.epochs;
   BitSearch search(model, recipe);
-  train(session, model, recipe, recipe.search, "search", first, &search);
+  train(session, model, recipe, recipe.search, {"search", first}, &search);
   save_checkpoint(session.checkpoint("search"), model, recipe, "search");
   result["budget"] = search.round();
   save_checkpoint(session.checkpoint("rounded"), model, recipe, "rounded");
-  train(session, model, recipe, recipe.finetune, "finetune", first + recipe.search.epochs);
+  const Score last =
+      train(session, model, recipe, recipe.finetune, {"finetune", first + recipe.search.epochs});
+  result["samples_per_second"] = last.samples_per_second;
   reestimate_batch_norm(session, model, recipe.reestimate_batches);
   save_checkpoint(session.checkpoint("final"), model, recipe, "final");
   const Score score = evaluate(model, recipe, session.test());
@@ -162,15 +167,6 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
   result["verified"] = verified.passed();
 }
 
-/// What all stretches of training have seen.
-double trained_samples(const Session& session) {
-  const Recipe& recipe = session.recipe();
-  const auto arms = static_cast<int>(1 + recipe.uniform.size() + recipe.uniform_ends8.size());
-  const int epochs = arms * (recipe.search.epochs + recipe.finetune.epochs) +
-                     (session.options().from.empty() ? recipe.float_training.epochs : 0);
-  return static_cast<double>(epochs * session.train()->size());
-}
-
 }  // namespace
 
 ordered_json run(const Recipe& recipe, const Options& options, Observer& observer) {
@@ -189,7 +185,6 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
     result[key] = learned[key];
   result["hash"] = sha256(read_file(session.checkpoint("final").string(), std::uint64_t{1} << 32));
   result["seconds"] = session.seconds();
-  result["samples_per_second"] = trained_samples(session) / session.seconds();
   result["peak_bytes"] = pool::peak_bytes();
   write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");
   return result;

@@ -1,8 +1,10 @@
 #include "models/run/training.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/loader.hpp"
+#include "models/run/deployment.hpp"
 #include "nn/layers.hpp"
 #include "optim/optimizer.hpp"
 
@@ -97,8 +99,9 @@ double gradients(nn::Module& model, const data::Batch& batch, double smoothing,
 void describe_bits(nlohmann::ordered_json& line, nn::Module& model) {
   const std::vector<quant::Quantizer*> all = quant::quantizers(model);
   if (all.empty()) return;
-  line["avg_weight_bits"] = quant::average_bits(all, quant::Role::weight, false);
-  line["avg_activation_bits"] = quant::average_bits(all, quant::Role::activation, false);
+  const bool hard = is_deployable(model);
+  line["avg_weight_bits"] = quant::average_bits(all, quant::Role::weight, hard);
+  line["avg_activation_bits"] = quant::average_bits(all, quant::Role::activation, hard);
   for (const quant::Quantizer* q : all)
     line["bits"][q->info().name] = q->frozen() ? q->hard_bits() : q->learned_bits();
 }
@@ -106,38 +109,41 @@ void describe_bits(nlohmann::ordered_json& line, nn::Module& model) {
 }  // namespace
 
 Score train(const Session& session, nn::Module& model, const Recipe& recipe,
-            const Training& training, const std::string& phase, int first_epoch,
-            BitSearch* search) {
+            const Training& training, const Stretch& stretch, BitSearch* search) {
   data::Loader loader(session.train(), loader_options(recipe));
   const Index per_epoch = loader.steps_per_epoch(), steps = per_epoch * training.epochs;
   check(per_epoch > 0, "[train] the batch is larger than the data set: got ", recipe.batch, " and ",
         session.train()->size(), " samples; try a smaller data.batch");
-  session.observer().phase(phase, steps);
+  session.observer().phase(stretch.phase, steps);
   Updates updates(model, recipe, training, steps);
   Score score = training.epochs ? Score{} : evaluate(model, recipe, session.test());
   Index done = 0;
   for (int epoch = 0; epoch < training.epochs; ++epoch) {
-    const auto number = static_cast<std::uint32_t>(first_epoch + epoch);
+    const auto number = static_cast<std::uint32_t>(stretch.first_epoch + epoch);
+    const double start = session.seconds();
     loader.start_epoch(number);
     double sum = 0;
     while (const data::Batch* batch = loader.next()) {
       TrainingStep step({recipe.seed, number, static_cast<std::uint32_t>(batch->step)});
       if (search) search->before_step(static_cast<double>(done) / static_cast<double>(steps));
       const double loss = gradients(model, *batch, training.label_smoothing, search);
-      check(std::isfinite(loss), "[train] the loss is no number: got ", loss, " in ", phase,
+      check(std::isfinite(loss), "[train] the loss is no number: got ", loss, " in ", stretch.phase,
             ", epoch ", epoch + 1, ", step ", batch->step, "; try a smaller rate or clip");
       updates.step(done);
       if (search) search->step(static_cast<double>(done + 1) / static_cast<double>(steps));
       sum += loss;
       session.observer().step(++done, loss);
-      session.stop_if_asked(model, recipe, phase);
+      session.stop_if_asked(model, recipe, stretch.phase);
     }
+    const double rate = static_cast<double>(per_epoch * recipe.batch) / (session.seconds() - start);
     if (search) search->check_alive();
     score = evaluate(model, recipe, session.test());
-    nlohmann::ordered_json line = {{"phase", phase},
-                                   {"epoch", epoch + 1},
-                                   {"step", done},
+    score.samples_per_second = rate;
+    nlohmann::ordered_json line = {{"phase", stretch.phase},
+                                   {"epoch", stretch.counted + epoch + 1},
+                                   {"step", stretch.counted * per_epoch + done},
                                    {"seconds", session.seconds()},
+                                   {"samples_per_second", rate},
                                    {"rate", updates.rate(done - 1)},
                                    {"loss", sum / static_cast<double>(per_epoch)},
                                    {"accuracy", score.accuracy}};

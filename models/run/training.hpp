@@ -10,8 +10,9 @@ namespace fraqat::run {
 
 /// How well a network does on a data set, in evaluation mode.
 struct Score {
-  double accuracy = 0;  // percent
-  double loss = 0;      // mean cross-entropy
+  double accuracy = 0;            // percent
+  double loss = 0;                // mean cross-entropy
+  double samples_per_second = 0;  // of the training before it, if any
 };
 
 /// Of the module forward; once all widths are decided, of the deploy form, so
@@ -19,13 +20,17 @@ struct Score {
 Score evaluate(nn::Module& model, const Recipe& recipe,
                const std::shared_ptr<const data::Dataset>& dataset);
 
-/// One stretch of training by the name of `phase`; epochs count on from
-/// `first_epoch`, which keeps the random streams of stretches apart.  With a
-/// search, its widths learn, too.  Leaves a line of metrics for each epoch and
-/// returns the last score.
+/// One stretch of training.
+struct Stretch {
+  std::string phase;    // its name in the metrics
+  int first_epoch = 0;  // of the run: keeps the random streams of stretches apart
+  int counted = 0;      // epochs of the same phase before this stretch
+};
+
+/// Trains `model`; with a search, its widths learn, too.  Leaves a line of
+/// metrics for each epoch and returns the last score.
 Score train(const Session& session, nn::Module& model, const Recipe& recipe,
-            const Training& training, const std::string& phase, int first_epoch,
-            BitSearch* search = nullptr);
+            const Training& training, const Stretch& stretch, BitSearch* search = nullptr);
 
 /// Shows `recipe.calibration_batches` batches to the quantizers of `model` and
 /// sets their ranges.

@@ -33,7 +33,7 @@ Widths widths_after_search(const run::Session& session, run::Recipe recipe, doub
   const auto model = test::small_net(recipe.seed);
   test::quantize(*model, session, recipe);
   run::BitSearch search(*model, recipe);
-  run::train(session, *model, recipe, recipe.search, "search", 0, &search);
+  run::train(session, *model, recipe, recipe.search, {"search"}, &search);
   search.round();
   const std::vector<quant::Quantizer*> all = quant::quantizers(*model);
   Widths widths{quant::average_bits(all, quant::Role::weight, false),

@@ -61,7 +61,7 @@ Found search(run::Recipe recipe, const nn::NamedTensors& start) {
   nn::apply_state(*model, start, "the float network");
   test::quantize(*model, *session, recipe);
   run::BitSearch search(*model, recipe);
-  run::train(*session, *model, recipe, recipe.search, "search", 0, &search);
+  run::train(*session, *model, recipe, recipe.search, {"search"}, &search);
   const nlohmann::ordered_json report = search.round();
   Found found;
   for (const quant::Role role : {quant::Role::weight, quant::Role::activation}) {
@@ -93,7 +93,7 @@ TEST_CASE("budget: held and used from any start, in bits and in bytes") {
   {
     const test::TinySession session(recipe);
     const auto model = run::make_model(recipe);
-    run::train(*session, *model, recipe, recipe.float_training, "float", 0);
+    run::train(*session, *model, recipe, recipe.float_training, {"float"});
     start = nn::state_of(*model);
   }
   recipe.search.epochs = 8;

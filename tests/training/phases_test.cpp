@@ -132,7 +132,7 @@ TEST_CASE("phases: widths rest while the search warms up, with a price and with 
   const auto model = test::small_net(1);
   test::quantize(*model, session, recipe);
   run::BitSearch search(*model, recipe);
-  run::train(session, *model, recipe, recipe.search, "search", 0, &search);
+  run::train(session, *model, recipe, recipe.search, {"search"}, &search);
   REQUIRE(lines.all.size() == 2);
   CHECK(widest_change(lines.all[0], 5) == 0);
   CHECK(widest_change(lines.all[1], 5) > 0.1);
@@ -143,7 +143,7 @@ TEST_CASE("phases: no epoch of training is a score, too") {
   recipe.float_training.epochs = 0;
   const test::TinySession session(recipe);
   const auto model = run::make_model(recipe);
-  const run::Score score = run::train(*session, *model, recipe, recipe.float_training, "float", 0);
+  const run::Score score = run::train(*session, *model, recipe, recipe.float_training, {"float"});
   CHECK(score.loss == run::evaluate(*model, recipe, (*session).test()).loss);
   CHECK(score.loss > 0);
 }

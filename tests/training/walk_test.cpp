@@ -29,9 +29,9 @@ Index mismatches_of(const run::Session& session, const run::Recipe& recipe,
   nn::apply_state(*model, start, "the float network");
   test::quantize(*model, session, recipe);
   run::BitSearch search(*model, recipe);
-  run::train(session, *model, recipe, recipe.search, "search", 0, &search);
+  run::train(session, *model, recipe, recipe.search, {"search"}, &search);
   search.round();
-  run::train(session, *model, recipe, recipe.finetune, "finetune", 1);
+  run::train(session, *model, recipe, recipe.finetune, {"finetune", 1});
   run::reestimate_batch_norm(session, *model, recipe.reestimate_batches);
   const deploy::Graph graph = run::lower(*model, recipe);
   const deploy::Packed packed =
@@ -55,7 +55,7 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
   recipe.reestimate_batches = 1;
   const test::TinySession session(recipe);
   const auto model = run::make_model(recipe);
-  run::train(*session, *model, recipe, recipe.float_training, "float", 0);
+  run::train(*session, *model, recipe, recipe.float_training, {"float"});
   const nn::NamedTensors start = nn::state_of(*model);
   for (const char* bits :
        {"fixed", "logits-argmax", "logits-gumbel", "logits-mixture", "stochastic"})
