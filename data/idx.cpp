@@ -74,7 +74,6 @@ Bytes unpack_gzip(GzipReader& gzip, std::uint64_t packed_bytes, const std::strin
               " bytes declared; expected at most ", packed_bytes * highest_ratio, " from ",
               packed_bytes, " bytes of gzip");
   Bytes bytes = start;
-  bytes.reserve(expected);  // untouched memory is not used memory: pages come with the data
   constexpr std::size_t piece = std::size_t{1} << 20;
   while (bytes.size() < expected) {
     const std::size_t done = bytes.size();

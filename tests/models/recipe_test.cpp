@@ -64,6 +64,7 @@ Tensors random_tensors(Dice& dice, bool weights) {
   t.range = dice.word({"minmax", "mse", "learned"});
   if (weights) t.per_channel = dice.flag();
   if (!weights) t.affine = dice.flag();
+  if (t.bits == "fixed") return t;  // nothing to learn, so no budget
   if (dice.flag()) t.average_bits = dice.real(4, 6);
   if (weights && t.average_bits == 0) t.bytes = dice.real(0, 1e5);
   return t;
