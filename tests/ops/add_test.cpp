@@ -1,4 +1,4 @@
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -25,6 +25,10 @@ TEST_CASE("add: by hand") {
   tape.backward(op::sum(y));
   CHECK(test::numbers(a.grad()) == std::vector<Real>{1, 1, 1});
   CHECK(test::numbers(b.grad()) == std::vector<Real>{3});
+}
+
+TEST_CASE("add: as PyTorch") {
+  for (const char* golden : {"add/equal", "add/scalar"}) test::as_pytorch(golden, total, 1e-6);
 }
 
 TEST_CASE("add: both gradients are one storage, and stay right") {

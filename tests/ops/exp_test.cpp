@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -26,6 +26,8 @@ TEST_CASE("exp: values, and the derivative is the value") {
   tape.backward(op::sum(y));
   CHECK(test::numbers(x.grad()) == test::numbers(y.value()));
 }
+
+TEST_CASE("exp: as PyTorch") { test::as_pytorch("exp/all", power, 1e-6); }
 
 TEST_CASE("exp: same bits for any number of threads") {
   test::same_bits_for_any_threads(power, {test::normal({37, 1021})});
