@@ -49,6 +49,18 @@ std::size_t GzipReader::read(std::span<std::uint8_t> out) {
   return written;
 }
 
+void GzipReader::fill(std::vector<std::uint8_t>& bytes, std::uint64_t expected) {
+  constexpr std::size_t piece = std::size_t{1} << 20;
+  while (bytes.size() < expected) {
+    const std::size_t done = bytes.size();
+    bytes.resize(std::min<std::size_t>(done + piece, expected));
+    const std::size_t got = read(std::span(bytes).subspan(done));
+    check_input(done + got == bytes.size(), "[gzip] ", path_, ": truncated: got ", done + got,
+                " bytes of unpacked data; expected ", expected);
+  }
+  finish();
+}
+
 void GzipReader::finish() {
   std::uint8_t more;
   check_input(read({&more, 1}) == 0, "[gzip] ", path_, ": more data than declared near byte ",

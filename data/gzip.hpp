@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/error.hpp"
 
@@ -24,6 +25,10 @@ class GzipReader {
 
   /// Fills `out`; returns the bytes written, fewer only at the end of the data.
   std::size_t read(std::span<std::uint8_t> out);
+
+  /// Appends data until there are `expected` bytes, and wants its end there.
+  /// Memory is taken as data comes, not as it is promised.
+  void fill(std::vector<std::uint8_t>& bytes, std::uint64_t expected);
 
   /// Checks that the data ends here, the checksum and length at the stream's end
   /// are right, and nothing follows.

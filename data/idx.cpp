@@ -74,15 +74,7 @@ Bytes unpack_gzip(GzipReader& gzip, std::uint64_t packed_bytes, const std::strin
               " bytes declared; expected at most ", packed_bytes * highest_ratio, " from ",
               packed_bytes, " bytes of gzip");
   Bytes bytes = start;
-  constexpr std::size_t piece = std::size_t{1} << 20;
-  while (bytes.size() < expected) {
-    const std::size_t done = bytes.size();
-    bytes.resize(std::min<std::size_t>(done + piece, expected));
-    const std::size_t got = gzip.read(std::span(bytes).subspan(done));
-    check_input(done + got == bytes.size(), who, "truncated: got ", done + got,
-                " bytes of unpacked data; expected ", expected, " by the header");
-  }
-  gzip.finish();
+  gzip.fill(bytes, expected);
   return bytes;
 }
 

@@ -18,11 +18,11 @@ struct SetInfo {
   std::vector<std::string> class_names;
   Shape sample;                 // [H, W, C]
   Index train_size, test_size;  // samples
-  Normalization normalization;  // mean and deviation of the training pixels
+  Normalization normalization;  // about the mean and deviation of the training pixels
   std::string how_to_get;
 };
 
-/// "fashion-mnist", "mnist", "synthetic".
+/// "fashion-mnist", "mnist", "cifar10", "synthetic".
 std::vector<std::string> names();
 
 /// An unknown name is an Error that lists names().
@@ -42,7 +42,7 @@ struct Location {
   std::string name;
   bool found = false;
   std::string directory;          // empty for a set that is made, not found
-  std::vector<FileStatus> files;  // train images, train labels, test images, test labels
+  std::vector<FileStatus> files;  // those of the training split first
   std::string reason;             // where it was looked for, and what is missing there
   std::string how_to_get;
 };
@@ -52,7 +52,7 @@ struct Location {
 /// The files of a set are in the folder of its name.
 std::vector<std::filesystem::path> search_path(const std::filesystem::path& data_dir = {});
 
-/// The first place that has all four files, each raw or with ".gz".
+/// The first place that has all files, each raw or with ".gz".
 Location find(std::string_view name, const std::filesystem::path& data_dir = {});
 
 /// find() for every name.

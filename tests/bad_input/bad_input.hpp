@@ -29,6 +29,7 @@ BadInputs state_cases();
 BadInputs png_cases();
 BadInputs recipe_cases();
 BadInputs idx_cases();
+BadInputs cifar_cases();
 BadInputs packed_cases();
 
 /// "[who] ...", one line, of the one Error that `load()` throws; "" without one.

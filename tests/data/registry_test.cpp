@@ -114,16 +114,44 @@ TEST_CASE("registry: files that are not the published ones are reported, not use
                        doctest::Contains("not the published file of fashion-mnist"), Error);
 }
 
+TEST_CASE("registry: cifar10, of six files, one of them packed by xz or damaged") {
+  const test::TemporaryDirectory given, none;
+  const Environment data("FRAQAT_DATA", {}), xdg("XDG_CACHE_HOME", none.path());
+  const std::string folder = given / "cifar10/";
+  std::filesystem::create_directories(folder);
+  for (const char* part : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4"})
+    write_file_atomically(folder + part + ".bin", "short");
+  write_file_atomically(folder + "data_batch_5.bin.gz", test::gzip_file("short"));
+  write_file_atomically(folder + "test_batch.bin.xz", "packed");
+  Location location = find("cifar10", given.path());
+  if (location.found) return;  // the distribution has it
+  CHECK(location.reason.find("(lacks test_batch.bin; unpack the .xz files first)") !=
+        std::string::npos);
+
+  write_file_atomically(folder + "test_batch.bin", std::string(30730000, '\1'));
+  location = verify("cifar10", given.path());
+  CHECK(location.directory == given / "cifar10");
+  REQUIRE(location.files.size() == 6);
+  CHECK(location.files[0].path == folder + "data_batch_1.bin");
+  CHECK(location.files[4].path == folder + "data_batch_5.bin.gz");
+  CHECK(location.files[0].reason.find("truncated: got 5 bytes") != std::string::npos);
+  CHECK(location.files[5].reason.find("not the published file of cifar10") != std::string::npos);
+  CHECK_THROWS_WITH_AS(open("cifar10", Split::train, given.path()),
+                       doctest::Contains("data_batch_1.bin"), Error);
+  CHECK_THROWS_WITH_AS(open("cifar10", Split::test, given.path()),
+                       doctest::Contains("not the published file"), Error);
+}
+
 TEST_CASE("registry: names") {
-  CHECK(names() == std::vector<std::string>{"fashion-mnist", "mnist", "synthetic"});
+  CHECK(names() == std::vector<std::string>{"fashion-mnist", "mnist", "cifar10", "synthetic"});
   for (const std::string& name : names()) {
     CHECK(info(name).class_names.size() == 10);
-    CHECK(info(name).sample == Shape{28, 28, 1});
+    CHECK(info(name).sample == (name == "cifar10" ? Shape{32, 32, 3} : Shape{28, 28, 1}));
   }
   CHECK(list().size() == names().size());
   CHECK_THROWS_WITH_AS(info("imagenet"),
                        "[data] no such data set: got \"imagenet\"; expected one of fashion-mnist, "
-                       "mnist, synthetic",
+                       "mnist, cifar10, synthetic",
                        Error);
 }
 
@@ -189,4 +217,15 @@ TEST_CASE("mnist: 60,000 and 10,000 images, as published") {
   check_real_set("mnist", Split::test, 10000, 264923200,
                  {980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009},
                  {7, 2, 1, 0, 4, 1, 4, 9, 5, 9});
+}
+
+TEST_CASE("cifar10: 50,000 and 10,000 images, as published") {
+  check_real_set("cifar10", Split::train, 50000, 18540682003, std::vector<int>(10, 5000),
+                 {6, 9, 9, 4, 1, 1, 2, 7, 8, 3});
+  check_real_set("cifar10", Split::test, 10000, 3733375634, std::vector<int>(10, 1000),
+                 {3, 8, 8, 0, 6, 6, 1, 6, 3, 1});
+  if (!find("cifar10").found) return;
+  const auto set = open_bytes("cifar10", Split::test);  // rows of 32 pixels of 3 bytes
+  const auto bytes = set->bytes(7).subspan(3 * (3 * 32 + 5), 3);
+  CHECK(std::vector<int>(bytes.begin(), bytes.end()) == std::vector{87, 93, 82});
 }
