@@ -49,6 +49,12 @@ void Var::accumulate(Tensor contribution) const {
   add_in_place(grad, contribution);
 }
 
+void check_not_empty(std::string_view op, std::span<const Var* const> inputs) {
+  for (const Var* input : inputs)
+    check(!*input || input->value().size() > 0, "[", op, "] an empty tensor: got ", input->shape(),
+          "; expected extents of 1 or more");
+}
+
 Tape::Tape(Records records) : records_(records), outer_(current_tape) { current_tape = this; }
 
 Tape::~Tape() { current_tape = outer_; }

@@ -197,12 +197,17 @@ class OpNode final : public Node {
   std::array<Var, N> inputs_;
 };
 
+/// Refuses inputs with an extent of 0 in the name of `op`: here, for all ops at
+/// once, so that no op has to say what it makes of them.  "None" is no input.
+void check_not_empty(std::string_view op, std::span<const Var* const> inputs);
+
 /// Runs op.forward on the inputs' values and, where a tape wants it, records it.
 /// `forward` takes one Tensor per input (empty for "none") and returns one;
 /// `backward(dy, Needs<N>)` returns one Tensor per input, empty where not needed.
 template <class Op, class... Inputs>
 Var apply(Op op, const Inputs&... inputs) {
   constexpr std::size_t n = sizeof...(Inputs);
+  check_not_empty(Op::name, std::array<const Var*, n>{&inputs...});
   Tape* tape = Tape::current();
   const bool wants = tape && (inputs.wants_grad() || ...);
   Var output(op.forward(inputs.value()...), wants);

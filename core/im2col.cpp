@@ -20,9 +20,10 @@ namespace {
 
 constexpr Index tile_numbers = 1 << 15;  // of patches at a time: 128 KiB of floats, half an L2
 
-// A window of one pixel: the image is its own patch matrix.
+// A window of one pixel on each pixel: the image is its own patch matrix.
 bool pointwise(const Convolution& c) {
-  return c.R == 1 && c.S == 1 && c.stride == 1 && c.padding == 0;
+  return c.R == 1 && c.S == 1 && c.stride == 1 && c.top == 0 && c.left == 0 && c.P == c.H &&
+         c.Q == c.W;
 }
 
 Index tile_rows(const Convolution& c) {
@@ -41,8 +42,8 @@ void each_position(const Convolution& c, Index group, Index row, Index end, Real
     for (Index q = 0; q < c.Q; ++q)
       for (Index r = 0; r < c.R; ++r)
         for (Index s = 0; s < c.S; ++s, patches += channels) {
-          const Index h = p * c.stride - c.padding + r * c.dilation;
-          const Index w = q * c.stride - c.padding + s * c.dilation;
+          const Index h = p * c.stride - c.top + r * c.dilation;
+          const Index w = q * c.stride - c.left + s * c.dilation;
           const bool inside = h >= 0 && h < c.H && w >= 0 && w < c.W;
           f(patches, inside ? image + (h * c.W + w) * c.C + group * channels : nullptr);
         }

@@ -14,7 +14,8 @@ constexpr Index most_image = 1 << 20;         // numbers of packed x
 
 bool suits(const Convolution& c) {
   return c.groups == 1 && c.dilation == 1 && c.N >= kernel().lanes &&
-         c.H * (c.W + 2 * c.padding) * c.C * kernel().lanes <= most_image;
+         c.H * std::max(c.left + c.W, (c.Q - 1) * c.stride + c.S) * c.C * kernel().lanes <=
+             most_image;
 }
 
 // Calls body(chunk, sample, count, scratch) for all groups of samples, in order
@@ -34,7 +35,8 @@ void each_group(const Convolution& c, Body body) {
 // With stride 1 the gradient to x is a convolution of dy with the window turned
 // around, from O channels to C, whose padding makes up for the size.
 Convolution turned_around(const Convolution& c) {
-  return {{c.N, c.P, c.Q, c.O, c.C, c.R, c.S, c.H, c.W, 1, c.R - 1 - c.padding, 1, 1}};
+  return {
+      {c.N, c.P, c.Q, c.O, c.C, c.R, c.S, c.H, c.W, 1, c.R - 1 - c.top, c.S - 1 - c.left, 1, 1}};
 }
 
 // weight is [R, S, C, O].
@@ -49,7 +51,7 @@ void run(const Convolution& c, const Real* x, const Real* weight, const Real* bi
 bool suits_forward(const Convolution& c) { return suits(c); }
 
 bool suits_backward_data(const Convolution& c) {
-  return c.groups == 1 && c.dilation == 1 && c.stride == 1 && c.R == c.S && c.padding < c.R &&
+  return c.groups == 1 && c.dilation == 1 && c.stride == 1 && c.top < c.R && c.left < c.S &&
          suits(turned_around(c));
 }
 

@@ -52,12 +52,30 @@ Var matmul(const Var& a, const Var& b);
 /// x[n, in] weight[out, in]^T + bias[out]; bias may be none.
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
 
+/// Rows and columns of zeros around an image; one number stands for all sides.
+struct Padding {
+  constexpr Padding(Index all) : Padding(all, all, all, all) {}
+  constexpr Padding(Index top, Index bottom, Index left, Index right)
+      : top(top), bottom(bottom), left(left), right(right) {}
+
+  constexpr Index rows() const { return top + bottom; }
+  constexpr Index columns() const { return left + right; }
+  constexpr bool operator==(const Padding&) const = default;
+
+  Index top, bottom, left, right;
+};
+
+/// "2", or "(1, 2, 0, 3)" where the sides differ.
+std::ostream& operator<<(std::ostream& out, const Padding& padding);
+
 struct Conv2dOptions {
-  Index stride = 1, padding = 0, dilation = 1, groups = 1;
+  Index stride = 1;
+  Padding padding = 0;
+  Index dilation = 1, groups = 1;
 };
 
 /// x[N, H, W, C], weight[O, R, S, C / groups], bias[O] or none, giving
-/// [N, (H + 2 padding - dilation (R - 1) - 1) / stride + 1, ..., O].
+/// [N, (H + top + bottom - dilation (R - 1) - 1) / stride + 1, ..., O].
 Var conv2d(const Var& x, const Var& weight, const Var& bias = {}, const Conv2dOptions& = {});
 
 // --- pooling ------------------------------------------------------------------

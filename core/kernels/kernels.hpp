@@ -6,12 +6,14 @@
 namespace fraqat {
 
 /// The sizes of one convolution:
-///   x[N, H, W, C], weight[O, R, S, C / groups], y[N, P, Q, O].
+///   x[N, H, W, C], weight[O, R, S, C / groups], y[N, P, Q, O],
+/// with `top` rows of zeros above x and `left` columns before it; how many follow
+/// below and behind is what P and Q need.
 /// Plain data: what is compiled for one instruction set must not share inline
 /// functions with what is compiled for another.
 struct ConvolutionShape {
   Index N, H, W, C, O, R, S, P, Q;
-  Index stride, padding, dilation, groups;
+  Index stride, top, left, dilation, groups;
 };
 
 /// One row of windows of kernel x kernel pixels that touch: Q of them over

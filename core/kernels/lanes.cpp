@@ -54,7 +54,7 @@ template <Index A = 1, Index B = 1, class F>
 struct Geometry {
   explicit Geometry(const ConvolutionShape& c)
       : c(c),
-        width(c.W + 2 * c.padding),
+        width(at_least(c.left + c.W, (c.Q - 1) * c.stride + c.S)),
         row(width * c.C * L),
         image(c.H * row),
         run(c.S * c.C),
@@ -63,8 +63,8 @@ struct Geometry {
         rows(at_most(c.P, at_least(1, resident / (columns * c.O * L)))) {}
 
   // The rows r of the window that lie in the image, for output row p.
-  Index first_row(Index p) const { return at_least(0, c.padding - p * c.stride); }
-  Index last_row(Index p) const { return at_most(c.R, c.H + c.padding - p * c.stride); }
+  Index first_row(Index p) const { return at_least(0, c.top - p * c.stride); }
+  Index last_row(Index p) const { return at_most(c.R, c.H + c.top - p * c.stride); }
 
   const ConvolutionShape& c;
   Index width, row, image;  // packed x: zeros left and right, none above and below
@@ -74,11 +74,12 @@ struct Geometry {
 };
 
 void pack_image(const Geometry& g, Index count, const Real* x, Real* packed) {
-  const Index border = g.c.padding * g.c.C * L, size = g.c.W * g.c.C;
+  const Index size = g.c.W * g.c.C, left = g.c.left * g.c.C * L;
+  const Index right = g.row - left - size * L;
   for (Index h = 0; h < g.c.H; ++h, packed += g.row) {
-    clear(packed, border);
-    pack(count, x + h * size, g.c.H * size, size, packed + border);
-    clear(packed + g.row - border, border);
+    clear(packed, left);
+    pack(count, x + h * size, g.c.H * size, size, packed + left);
+    clear(packed + g.row - right, right);
   }
 }
 
@@ -111,13 +112,13 @@ void forward_row(const Geometry& g, const Tiling& tiling, Index p, const Real* x
                  const Real* weight, const Real* bias, Real* y) {
   const ConvolutionShape& c = g.c;
   const Index first = g.first_row(p), rows = g.last_row(p) - first;
-  x += (p * c.stride - c.padding + first) * g.row;
+  x += (p * c.stride - c.top + first) * g.row;
   weight += first * g.run * c.O;
   for (Index q = 0; q < c.Q; q += tiling.A) {
     const Index a = at_most(tiling.A, c.Q - q);
     // What only meets the zeros left and right of the image is left out.
-    const Index begin = at_least(0, c.padding - (q + a - 1) * c.stride) * c.C;
-    const Index end = at_most(c.S, c.W + c.padding - q * c.stride) * c.C;
+    const Index begin = at_least(0, c.left - (q + a - 1) * c.stride) * c.C;
+    const Index end = at_most(c.S, c.W + c.left - q * c.stride) * c.C;
     for (Index o = 0; o < c.O; o += tiling.B)
       with_sizes(a, at_most(tiling.B, c.O - o), [&](auto A, auto B) {
         forward_tile<A, B>(g, rows, begin, end, x + q * c.stride * c.C * L, weight + o,
@@ -186,10 +187,10 @@ void add_block(const Geometry& g, const Tiling& tiling, const Block& block, cons
   const Index columns = block.q_end - block.q;
   for (Index r = 0; r < c.R; ++r, dweight += g.run * c.O * L) {
     Index p = block.p, end = block.p_end;
-    while (p < end && p * c.stride - c.padding + r < 0) ++p;
-    while (end > p && (end - 1) * c.stride - c.padding + r >= c.H) --end;
+    while (p < end && p * c.stride - c.top + r < 0) ++p;
+    while (end > p && (end - 1) * c.stride - c.top + r >= c.H) --end;
     if (p == end) continue;
-    const Real* row = x + (p * c.stride - c.padding + r) * g.row + block.q * c.stride * c.C * L;
+    const Real* row = x + (p * c.stride - c.top + r) * g.row + block.q * c.stride * c.C * L;
     const Real* from = dy + (p - block.p) * columns * c.O * L;
     for (Index o = 0; o < c.O; o += tiling.B)
       for (Index k = 0; k < g.run; k += tiling.A)

@@ -1,8 +1,11 @@
+#include <algorithm>
+#include <ostream>
+
 #include "core/convolution.hpp"
 #include "core/ops.hpp"
 
 /// y[n, p, q, o] = bias[o] + sum over r, s, i of
-///     x[n, p stride - padding + r dilation, q stride - padding + s dilation, i] weight[o, r, s, i]
+///     x[n, p stride - top + r dilation, q stride - left + s dilation, i] weight[o, r, s, i]
 ///
 /// where x is zero outside the image and i runs over the channels of o's group.
 ///
@@ -15,11 +18,16 @@ namespace {
 struct Conv2d {
   static constexpr std::string_view name = "conv2d";
   Convolution c;
+  Padding padding;
   Tensor x = {}, weight = {};
 
+  /// padding: one number, or (top, bottom, left, right) where they differ.
   void describe(Attributes& a) const {
     a("stride", c.stride);
-    a("padding", c.padding);
+    if (padding == Padding(padding.top))
+      a("padding", padding.top);
+    else
+      a("padding", std::vector{padding.top, padding.bottom, padding.left, padding.right});
     a("dilation", c.dilation);
     a("groups", c.groups);
   }
@@ -51,9 +59,11 @@ struct Conv2d {
 };
 
 void check_options(const Conv2dOptions& o) {
-  check(o.stride >= 1 && o.padding >= 0 && o.dilation >= 1 && o.groups >= 1,
-        "[conv2d] impossible options: got stride ", o.stride, ", padding ", o.padding,
-        ", dilation ", o.dilation, ", groups ", o.groups,
+  const Padding& p = o.padding;
+  check(o.stride >= 1 && std::min({p.top, p.bottom, p.left, p.right}) >= 0 && o.dilation >= 1 &&
+            o.groups >= 1,
+        "[conv2d] impossible options: got stride ", o.stride, ", padding ", p, ", dilation ",
+        o.dilation, ", groups ", o.groups,
         "; expected stride, dilation and groups of 1 or more and padding of 0 or more");
 }
 
@@ -70,23 +80,31 @@ void check_shapes(const Shape& x, const Shape& weight, const Var& bias, Index gr
 }
 
 // Number of window positions along one axis; 0 or less where none fits.
-Index positions(Index size, Index window, const Conv2dOptions& o) {
-  const Index room = size + 2 * o.padding - o.dilation * (window - 1) - 1;
+Index positions(Index padded, Index window, const Conv2dOptions& o) {
+  const Index room = padded - o.dilation * (window - 1) - 1;
   return room < 0 ? 0 : room / o.stride + 1;
 }
 
 }  // namespace
 
+std::ostream& operator<<(std::ostream& out, const Padding& p) {
+  if (p == Padding(p.top)) return out << p.top;
+  return out << '(' << p.top << ", " << p.bottom << ", " << p.left << ", " << p.right << ')';
+}
+
 Var conv2d(const Var& x, const Var& weight, const Var& bias, const Conv2dOptions& options) {
   const Shape &in = x.shape(), &w = weight.shape();
   check_options(options);
   check_shapes(in, w, bias, options.groups);
-  const Index P = positions(in[1], w[1], options), Q = positions(in[2], w[2], options);
+  const Padding& padding = options.padding;
+  const Index P = positions(in[1] + padding.rows(), w[1], options);
+  const Index Q = positions(in[2] + padding.columns(), w[2], options);
   check(P > 0 && Q > 0, "[conv2d] the window does not fit: got x ", in, " and weight ", w,
-        " with padding ", options.padding, " and dilation ", options.dilation,
+        " with padding ", padding, " and dilation ", options.dilation,
         "; expected a padded image as large as the window");
   return apply(Conv2d{{{in[0], in[1], in[2], in[3], w[0], w[1], w[2], P, Q, options.stride,
-                        options.padding, options.dilation, options.groups}}},
+                        padding.top, padding.left, options.dilation, options.groups}},
+                      padding},
                x, weight, bias);
 }
 

@@ -77,12 +77,14 @@ ConvolutionShape random_shape(Dice& dice, Index lanes) {
   c.R = dice(1, 6);
   c.S = dice(0, 2) ? c.R : dice(1, 6);
   c.stride = dice(1, 3);
-  c.padding = dice(0, 3);
+  c.top = dice(0, 3);
+  c.left = dice(0, 3);
+  const Index rows = c.top + dice(0, 3), columns = c.left + dice(0, 3);
   c.dilation = c.groups = 1;
-  c.H = std::max(Index{1}, c.R - 2 * c.padding) + dice(0, 9);
-  c.W = std::max(Index{1}, c.S - 2 * c.padding) + dice(0, 9);
-  c.P = (c.H + 2 * c.padding - c.R) / c.stride + 1;
-  c.Q = (c.W + 2 * c.padding - c.S) / c.stride + 1;
+  c.H = std::max(Index{1}, c.R - rows) + dice(0, 9);
+  c.W = std::max(Index{1}, c.S - columns) + dice(0, 9);
+  c.P = (c.H + rows - c.R) / c.stride + 1;
+  c.Q = (c.W + columns - c.S) / c.stride + 1;
   return c;
 }
 
@@ -95,7 +97,7 @@ void each_product(const ConvolutionShape& c, F f) {
       for (Index q = 0; q < c.Q; ++q)
         for (Index r = 0; r < c.R; ++r)
           for (Index s = 0; s < c.S; ++s) {
-            const Index h = p * c.stride - c.padding + r, w = q * c.stride - c.padding + s;
+            const Index h = p * c.stride - c.top + r, w = q * c.stride - c.left + s;
             if (h < 0 || h >= c.H || w < 0 || w >= c.W) continue;
             for (Index i = 0; i < c.C; ++i)
               for (Index o = 0; o < c.O; ++o)

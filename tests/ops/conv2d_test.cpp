@@ -49,8 +49,10 @@ struct Naive {
             for (Index r = 0; r < c.R; ++r)
               for (Index s = 0; s < c.S; ++s)
                 for (Index i = 0; i < inputs; ++i) {
-                  const Index h = p * c.options.stride - c.options.padding + r * c.options.dilation;
-                  const Index w = q * c.options.stride - c.options.padding + s * c.options.dilation;
+                  const Index h =
+                      p * c.options.stride - c.options.padding.top + r * c.options.dilation;
+                  const Index w =
+                      q * c.options.stride - c.options.padding.left + s * c.options.dilation;
                   if (h < 0 || h >= c.H || w < 0 || w >= c.W) continue;
                   const Index from = ((n * c.H + h) * c.W + w) * c.C + first + i;
                   const Index weight = ((o * c.R + r) * c.S + s) * inputs + i;
@@ -106,23 +108,23 @@ Case random_case(Dice& dice) {
   Case c{};
   c.options = {dice(1, 3), dice(0, 3), dice(1, 4) == 1 ? dice(2, 3) : 1,
                dice(1, 3) == 1 ? dice(2, 4) : 1};
+  if (dice(0, 1)) c.options.padding = {dice(0, 3), dice(0, 4), dice(0, 3), dice(0, 4)};
   const Index factor = c.options.groups;
   c.N = dice(1, 4) == 1 ? dice(8, 37) : dice(1, 4);
   c.R = dice(1, 6);
   c.S = dice(1, 3) == 1 ? dice(1, 6) : c.R;
   c.C = factor * dice(1, 6);
   c.O = factor * dice(1, 6);
-  const auto size = [&](Index window) {
-    return std::max(Index{1}, c.options.dilation * (window - 1) + 1 - 2 * c.options.padding) +
-           dice(0, 9);
+  const auto size = [&](Index window, Index padding) {
+    return std::max(Index{1}, c.options.dilation * (window - 1) + 1 - padding) + dice(0, 9);
   };
-  c.H = size(c.R);
-  c.W = size(c.S);
+  c.H = size(c.R, c.options.padding.rows());
+  c.W = size(c.S, c.options.padding.columns());
   c.bias = dice(0, 1) == 1;
   return c;
 }
 
-const std::array<Case, 12> gradient_cases = {{
+const std::array<Case, 14> gradient_cases = {{
     {2, 5, 5, 2, 3, 3, 3, {1, 1, 1, 1}},
     {2, 7, 6, 2, 2, 3, 3, {2, 1, 1, 1}},
     {1, 8, 7, 1, 2, 2, 2, {3, 0, 1, 1}},
@@ -135,6 +137,8 @@ const std::array<Case, 12> gradient_cases = {{
     {1, 1, 1, 1, 1, 1, 1},
     {1, 6, 6, 1, 2, 5, 5, {1, 2, 1, 1}},
     {3, 1, 7, 2, 1, 1, 3, {1, 1, 1, 1}, false},
+    {2, 4, 3, 2, 2, 2, 3, {1, {0, 1, 2, 0}, 1, 1}},
+    {1, 3, 4, 2, 2, 1, 1, {2, {0, 2, 0, 1}, 1, 2}},
 }};
 
 }  // namespace
@@ -172,9 +176,10 @@ TEST_CASE("conv2d: only the gradients that are wanted") {
   CHECK(!bias.grad());
 }
 
-TEST_CASE("conv2d: an empty batch stays empty") {
-  const Var y = op::conv2d(Var(Tensor({0, 4, 4, 1})), Var(Tensor({2, 3, 3, 1}, Real(1))));
-  CHECK(y.shape() == Shape{0, 2, 2, 2});
+TEST_CASE("conv2d: an empty batch is refused") {
+  CHECK_THROWS_WITH_AS(op::conv2d(Var(Tensor({0, 4, 4, 1})), Var(Tensor({2, 3, 3, 1}, Real(1)))),
+                       "[conv2d] an empty tensor: got [0, 4, 4, 1]; expected extents of 1 or more",
+                       Error);
 }
 
 TEST_CASE("conv2d: attributes are described") {
@@ -186,6 +191,16 @@ TEST_CASE("conv2d: attributes are described") {
   CHECK(a.get<Index>("padding") == 3);
   CHECK(a.get<Index>("dilation") == 4);
   CHECK(a.get<Index>("groups") == 2);
+}
+
+TEST_CASE("conv2d: padding that differs from side to side") {
+  const Var x(Tensor({1, 1, 2, 1}, std::array<Real, 2>{3, 5})), w(Tensor({1, 1, 1, 1}, Real(2)));
+  Tape tape(Tape::Records::graph);
+  const Var y = op::conv2d(x, w, {}, {1, {1, 0, 0, 2}, 1, 1});
+  CHECK(y.shape() == Shape{1, 2, 4, 1});
+  CHECK(test::numbers(y.value()) == std::vector<Real>{0, 0, 0, 0, 6, 10, 0, 0});
+  CHECK(tape.nodes().at(0)->attributes().get<std::vector<Index>>("padding") ==
+        std::vector<Index>{1, 0, 0, 2});
 }
 
 TEST_CASE("conv2d: what does not fit is refused") {
@@ -214,6 +229,11 @@ TEST_CASE("conv2d: what does not fit is refused") {
                        Error);
   CHECK_THROWS_WITH_AS(conv({1, 4, 4, 1}, {2, 3, 3, 1}, {}, Var(Tensor({3}, Real(0)))),
                        "[conv2d] wrong bias: got [3] for weight [2, 3, 3, 1]; expected [2]", Error);
+  CHECK_THROWS_WITH_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, {1, {0, 0, -1, 2}, 1, 1}),
+                       "[conv2d] impossible options: got stride 1, padding (0, 0, -1, 2), dilation "
+                       "1, groups 1; expected stride, dilation and groups of 1 or more and padding "
+                       "of 0 or more",
+                       Error);
   for (const op::Conv2dOptions& bad :
        {op::Conv2dOptions{0, 0, 1, 1}, {1, -1, 1, 1}, {1, 0, 0, 1}, {1, 0, 1, 0}})
     CHECK_THROWS_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, bad), Error);
