@@ -16,6 +16,7 @@ enum class Stream : std::uint32_t {
   augment = 4,
   bits = 5,  // Gumbel noise and the coin flips of stochastic bit-widths
   synthetic = 6,
+  assignment = 7,  // random bit-widths to compare learned ones with
 };
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",

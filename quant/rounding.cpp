@@ -9,11 +9,6 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
-Index cost_of(const RoundingItem& item, int bits, CostUnit unit) {
-  const Index total = item.elements * bits;
-  return unit == CostUnit::bits ? total : (total + 7) / 8;
-}
-
 Index least_cost(const std::vector<RoundingItem>& items, CostUnit unit) {
   Index least = 0;
   for (const RoundingItem& item : items) least += cost_of(item, item.allowed.front(), unit);
@@ -22,15 +17,6 @@ Index least_cost(const std::vector<RoundingItem>& items, CostUnit unit) {
 
 double loss_of(const RoundingItem& item, int bits) {
   return item.sensitivity * std::pow(4.0, item.bits - bits);
-}
-
-void check_items(const std::vector<RoundingItem>& items) {
-  for (const RoundingItem& item : items) {
-    check(!item.allowed.empty(), "[round] no allowed width for ", item.name);
-    check(std::is_sorted(item.allowed.begin(), item.allowed.end()), "[round] allowed widths of ",
-          item.name, " must rise");
-    check(std::isfinite(item.bits), "[round] the learned width of ", item.name, " is no number");
-  }
 }
 
 int round_one(const RoundingItem& item, Rounding rounding) {
@@ -92,6 +78,20 @@ std::size_t choose(const std::vector<State>& states, Index limit) {
 }
 
 }  // namespace
+
+Index cost_of(const RoundingItem& item, int bits, CostUnit unit) {
+  const Index total = item.elements * bits;
+  return unit == CostUnit::bits ? total : (total + 7) / 8;
+}
+
+void check_items(const std::vector<RoundingItem>& items) {
+  for (const RoundingItem& item : items) {
+    check(!item.allowed.empty(), "[round] no allowed width for ", item.name);
+    check(std::is_sorted(item.allowed.begin(), item.allowed.end()), "[round] allowed widths of ",
+          item.name, " must rise");
+    check(std::isfinite(item.bits), "[round] the learned width of ", item.name, " is no number");
+  }
+}
 
 Rounding rounding_of(std::string_view name) {
   if (name == "nearest") return Rounding::nearest;

@@ -34,6 +34,11 @@ Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding);
 
 /// What an item costs at a width: bits (N b), or whole bytes (ceil(N b / 8)).
 enum class CostUnit { bits, bytes };
+Index cost_of(const RoundingItem& item, int bits, CostUnit unit);
+
+/// An Error names the first item without allowed widths, with unsorted ones, or
+/// with a learned width that is no number.
+void check_items(const std::vector<RoundingItem>& items);
 
 /// The widths of least expected loss among all whose cost is at most `limit`.
 /// Quantization noise falls by 4 with every bit, so an item expects to lose

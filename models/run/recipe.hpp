@@ -74,6 +74,7 @@ struct Recipe {
 
   std::vector<int> uniform;        // baselines.uniform: widths trained alike for the table
   std::vector<int> uniform_ends8;  // baselines.uniform_ends8: the same, first and last weight at 8
+  int random = 0;                  // baselines.random: arms of random widths, as dear as learned
 
   bool operator==(const Recipe&) const = default;
 };

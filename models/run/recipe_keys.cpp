@@ -186,6 +186,7 @@ std::vector<Key> keys_of(Recipe& r) {
   t.range("finetune.reestimate_batches", &r.reestimate_batches, 0, most_batches);
   t.range("baselines.uniform", &r.uniform, quant::min_bits, quant::max_bits);
   t.range("baselines.uniform_ends8", &r.uniform_ends8, quant::min_bits, quant::max_bits);
+  t.range("baselines.random", &r.random, 0, 100);
   return std::move(t.keys);
 }
 

@@ -140,9 +140,9 @@ string arms_table(const RunData& run) {
 string charts(const RunData& run) {
   constexpr double most_points = 20;  // of accuracy: the first epochs may lie below
   string html;
-  html += figure("Accuracy", "Test accuracy after each epoch; thin: uniform networks",
+  html += figure("Accuracy", "Test accuracy after each epoch; thin: baselines",
                  learning_chart(run, {&Epoch::accuracy, "Accuracy, %", most_points}));
-  html += figure("Loss", "After each epoch; thin: uniform networks",
+  html += figure("Loss", "After each epoch; thin: baselines",
                  learning_chart(run, {&Epoch::loss, "Loss", no_limit}));
   html +=
       figure("Price of a bit", "What the budget asks for one more average bit", price_chart(run));

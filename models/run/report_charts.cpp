@@ -229,7 +229,7 @@ std::string size_chart(std::span<const RunData> runs) {
                                 fixed(arm.accuracy, 2) + " %, " + grouped(arm.bytes) + " bytes";
       const bool baseline = is_baseline(arm.name), own = !baseline && arm.name != "float";
       if (!own && !drawn.insert(title.substr(title.rfind(arm.name))).second) continue;
-      const bool plain = baseline && arm.name.find_first_not_of("0123456789", 8) == arm.name.npos;
+      const bool plain = arm.name.starts_with("uniform-") && !arm.name.ends_with("ends8");
       Line& line = plain ? uniform : own ? learned : others;
       const std::string& label = own && runs.size() > 1 ? runs[r].name : arm.name;
       line.points.push_back({arm.bytes, arm.accuracy, title, own || r == 0 ? label : ""});

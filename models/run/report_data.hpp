@@ -63,7 +63,9 @@ struct RunData {
 
 RunData read_run(const std::filesystem::path& folder);
 
-/// True for the arms that others are compared with: "uniform-8", ...
-inline bool is_baseline(std::string_view phase) { return phase.starts_with("uniform"); }
+/// True for the arms that others are compared with: "uniform-8", "random-1", ...
+inline bool is_baseline(std::string_view phase) {
+  return phase.starts_with("uniform") || phase.starts_with("random");
+}
 
 }  // namespace fraqat::run

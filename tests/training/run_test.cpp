@@ -25,6 +25,7 @@ run::Recipe whole_recipe() {
   recipe.finetune.epochs = 2;
   recipe.uniform = {4};
   recipe.uniform_ends8 = {2};
+  recipe.random = 2;
   return recipe;
 }
 
@@ -86,6 +87,7 @@ TEST_CASE("run: the folder holds what it should, and nothing else") {
   CHECK(files_of(finished().out()) ==
         std::vector<std::string>{
             "checkpoints/final.safetensors", "checkpoints/float.safetensors",
+            "checkpoints/random-1.safetensors", "checkpoints/random-2.safetensors",
             "checkpoints/rounded.safetensors", "checkpoints/search.safetensors",
             "checkpoints/uniform-2-ends8.safetensors", "checkpoints/uniform-4.safetensors",
             "metrics.csv", "metrics.jsonl", "model.fraqat", "recipe.toml", "run.json"});
@@ -128,11 +130,18 @@ TEST_CASE("run: run.json has the documented keys, and they agree with each other
     CHECK(json["budget"][side]["reached"] <= json["budget"][side]["target"]);
 }
 
-TEST_CASE("run: float, uniform and learned arms, in this order, and what they cost") {
+TEST_CASE("run: float, uniform, random and learned arms, in this order, and what they cost") {
   const ordered_json& json = finished().result;
   std::vector<std::string> names;
   for (const ordered_json& one : json["arms"]) names.push_back(one["name"]);
-  CHECK(names == std::vector<std::string>{"float", "uniform-4", "uniform-2-ends8", "learned"});
+  CHECK(names == std::vector<std::string>{"float", "uniform-4", "uniform-2-ends8", "random-1",
+                                          "random-2", "learned"});
+  for (const char* name : {"random-1", "random-2"})
+    for (const char* key : {"avg_weight_bits", "avg_activation_bits"}) {
+      const double random = arm(json, name)[key], learned = arm(json, "learned")[key];
+      CHECK(random <= learned);
+      CHECK(random >= 0.99 * learned);
+    }
   CHECK(arm(json, "learned")["accuracy"] == json["accuracy"]);
   CHECK(arm(json, "learned")["bytes"] == json["data_bytes"]);
   CHECK(arm(json, "uniform-4")["avg_weight_bits"] == 4.0);
@@ -176,7 +185,7 @@ TEST_CASE("run: bytes are those of the tensors") {
 TEST_CASE("run: a line of metrics for each epoch, in both files") {
   const std::vector<std::string> lines = lines_of(finished().text("metrics.jsonl"));
   const std::vector<std::string> rows = lines_of(finished().text("metrics.csv"));
-  REQUIRE(lines.size() == 1 + 3 + 3 + 1 + 2);  // float, twice uniform, search, fine-tuning
+  REQUIRE(lines.size() == 1 + 4 * 3 + 1 + 2);  // float, four baselines, search, fine-tuning
   REQUIRE(rows.size() == lines.size() + 1);
   CHECK(rows[0] ==
         "phase,epoch,step,seconds,rate,loss,accuracy,avg_weight_bits,avg_activation_bits,"

@@ -1,0 +1,192 @@
+#include "models/run/arms.hpp"
+
+#include <algorithm>
+
+#include "models/run/checkpoint.hpp"
+#include "models/run/training.hpp"
+#include "quant/assignment.hpp"
+
+namespace fraqat::run {
+namespace {
+
+using nlohmann::ordered_json;
+using quant::Quantizer;
+using quant::Role;
+
+std::vector<Quantizer*> of_role(nn::Module& model, Role role) {
+  std::vector<Quantizer*> some;
+  for (Quantizer* q : quant::quantizers(model))
+    if (q->info().role == role) some.push_back(q);
+  return some;
+}
+
+Index float_bytes(nn::Module& model) {
+  Index bytes = 0;
+  for (auto& [name, parameter] : nn::parameters(model)) bytes += 4 * parameter->value().size();
+  for (auto& [name, buffer] : nn::buffers(model)) bytes += 4 * buffer->size();
+  return bytes;
+}
+
+ordered_json float_arm(nn::Module& model, const Score& score) {
+  return {{"name", "float"},         {"accuracy", score.accuracy},
+          {"loss", score.loss},      {"bytes", float_bytes(model)},
+          {"avg_weight_bits", 32.0}, {"avg_activation_bits", 32.0}};
+}
+
+ordered_json quantized_arm(const std::string& name, nn::Module& model, const Score& score) {
+  const std::vector<Quantizer*> all = quant::quantizers(model);
+  return {{"name", name},
+          {"accuracy", score.accuracy},
+          {"loss", score.loss},
+          {"bytes", packed_bytes(model)},
+          {"avg_weight_bits", quant::average_bits(all, Role::weight, true)},
+          {"avg_activation_bits", quant::average_bits(all, Role::activation, true)}};
+}
+
+std::string layer_of(const std::string& slot) {
+  const std::size_t dot = slot.rfind('.');
+  return dot == std::string::npos ? std::string() : slot.substr(0, dot);
+}
+
+/// Both stretches of training with the widths that `model` has, frozen after the
+/// first as those of the learned network are.
+void train_fixed(const Session& session, nn::Module& model, const Recipe& recipe,
+                 const std::string& name, ordered_json& arms) {
+  const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
+  train(session, model, recipe, recipe.search, {name, first});
+  for (Quantizer* q : quant::quantizers(model)) q->freeze(q->hard_bits());
+  train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
+  reestimate_batch_norm(session, model, recipe.reestimate_batches);
+  save_checkpoint(session.checkpoint(name), model, recipe, name);
+  const Score score = evaluate(model, recipe, session.test());
+  arms.push_back(quantized_arm(name, model, score));
+}
+
+/// Layers with weights, in order.
+std::vector<std::string> weight_layers(nn::Module& model) {
+  std::vector<std::string> layers;
+  for (auto& [path, slot] : nn::slots(model))
+    if (path.ends_with("weight_q")) layers.push_back(layer_of(path));
+  return layers;
+}
+
+/// What may be drawn for a side, at the cost of the widths it has in `learned`.
+quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, const Recipe& recipe,
+                           const Philox& random) {
+  const std::vector<Quantizer*> these = of_role(model, role), those = of_role(learned, role);
+  std::vector<quant::RoundingItem> items;
+  Index cost = 0;
+  for (std::size_t k = 0; k < these.size(); ++k) {
+    const quant::Quantizer::Info& info = these[k]->info();
+    quant::RoundingItem item{info.name, 0, info.elements, 1, {}};
+    for (const int bits : recipe.allowed)
+      if (info.widths.find(bits) >= 0) item.allowed.push_back(bits);
+    if (!these[k]->bits().parameter()) item.allowed = {those[k]->hard_bits()};
+    cost += quant::cost_of(item, those[k]->hard_bits(), quant::CostUnit::bits);
+    items.push_back(std::move(item));
+  }
+  return quant::random_assignment(items, cost, quant::CostUnit::bits, random);
+}
+
+}  // namespace
+
+Index packed_bytes(nn::Module& model) {
+  const std::vector<Quantizer*> weights = of_role(model, Role::weight);
+  Index bytes = overhead_bytes(weights);
+  for (const Quantizer* q : weights) bytes += (q->info().elements * q->hard_bits() + 7) / 8;
+  return bytes;
+}
+
+std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& arms) {
+  const Recipe& recipe = session.recipe();
+  if (!session.options().from.empty()) {
+    Loaded loaded = load_checkpoint(session.options().from);
+    check_usage(!loaded.quantized, "[train] --from ", session.options().from.string(),
+                " holds a quantized network; expected the float checkpoint of a run");
+    check_usage(loaded.recipe.model == recipe.model && loaded.recipe.data == recipe.data,
+                "[train] --from ", session.options().from.string(), " is another network: got ",
+                loaded.recipe.model, " on ", loaded.recipe.data, "; expected ", recipe.model,
+                " on ", recipe.data);
+    const Score score = evaluate(*loaded.model, recipe, session.test());
+    arms.push_back(float_arm(*loaded.model, score));
+    return std::move(loaded.model);
+  }
+  std::unique_ptr<nn::Module> model = make_model(recipe);
+  const Score score = train(session, *model, recipe, recipe.float_training, {"float"});
+  save_checkpoint(session.checkpoint("float"), *model, recipe, "float");
+  arms.push_back(float_arm(*model, score));
+  return model;
+}
+
+void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits, bool ends8,
+                 ordered_json& arms) {
+  Recipe recipe = session.recipe();
+  recipe.weight.bits = recipe.activation.bits = "fixed";
+  for (Tensors* tensors : {&recipe.weight, &recipe.activation}) {
+    tensors->start = tensors->lowest = tensors->highest = bits;
+    tensors->average_bits = tensors->bytes = 0;
+  }
+  const std::unique_ptr<nn::Module> model = make_model(recipe);
+  nn::apply_state(*model, start, "the float network");
+  recipe.weight_bits.clear();
+  if (ends8) {
+    const std::vector<std::string> layers = weight_layers(*model);
+    recipe.weight_bits = {{layers.front(), 8}, {layers.back(), 8}};
+  }
+  quant::attach(*model, sample_image(recipe), quant_spec(recipe));
+  calibrate(session, *model);
+  const std::string name = "uniform-" + std::to_string(bits) + (ends8 ? "-ends8" : "");
+  train_fixed(session, *model, recipe, name, arms);
+}
+
+void random_arm(const Session& session, const nn::NamedTensors& start, int number,
+                nn::Module& learned, ordered_json& arms) {
+  const Recipe& recipe = session.recipe();
+  const std::unique_ptr<nn::Module> model = make_model(recipe);
+  nn::apply_state(*model, start, "the float network");
+  quant::attach(*model, sample_image(recipe), quant_spec(recipe));
+  calibrate(session, *model);
+  for (const Role role : {Role::weight, Role::activation}) {
+    const auto substream = static_cast<std::uint32_t>(2 * number + (role == Role::weight));
+    const Philox random(recipe.seed, Stream::assignment, substream);
+    const quant::Rounded drawn = draw_widths(*model, learned, role, recipe, random);
+    const std::vector<Quantizer*> quantizers = of_role(*model, role);
+    for (std::size_t k = 0; k < quantizers.size(); ++k) quantizers[k]->freeze(drawn.bits[k]);
+  }
+  train_fixed(session, *model, recipe, "random-" + std::to_string(number), arms);
+}
+
+void learned_arm(const Session& session, nn::Module& model, ordered_json& result) {
+  const Recipe& recipe = session.recipe();
+  quant::attach(model, sample_image(recipe), quant_spec(recipe));
+  calibrate(session, model);
+  const int first = recipe.float_training.epochs;
+  BitSearch search(model, recipe);
+  train(session, model, recipe, recipe.search, {"search", first}, &search);
+  save_checkpoint(session.checkpoint("search"), model, recipe, "search");
+  result["budget"] = search.round();
+  save_checkpoint(session.checkpoint("rounded"), model, recipe, "rounded");
+  const Score last =
+      train(session, model, recipe, recipe.finetune, {"finetune", first + recipe.search.epochs});
+  result["samples_per_second"] = last.samples_per_second;
+  reestimate_batch_norm(session, model, recipe.reestimate_batches);
+  save_checkpoint(session.checkpoint("final"), model, recipe, "final");
+  const Score score = evaluate(model, recipe, session.test());
+  result["arms"].push_back(quantized_arm("learned", model, score));
+}
+
+ordered_json tensors_of(nn::Module& model) {
+  constexpr const char* roles[] = {"input", "weight", "activation"};
+  ordered_json tensors = ordered_json::array();
+  for (const Quantizer* q : quant::quantizers(model))
+    tensors.push_back({{"name", q->info().name},
+                       {"layer", layer_of(q->info().name)},
+                       {"role", roles[static_cast<int>(q->info().role)]},
+                       {"elements", q->info().elements},
+                       {"learned_bits", q->learned_bits()},
+                       {"bits", q->hard_bits()},
+                       {"bytes", (q->info().elements * q->hard_bits() + 7) / 8}});
+  return tensors;
+}
+
+}  // namespace fraqat::run

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "models/run/session.hpp"
+#include "nn/state.hpp"
+
+namespace fraqat::run {
+
+/// The arms of a run: networks that differ in one thing.  Each function trains
+/// one of them, saves its checkpoint and appends {"name", "accuracy", "loss",
+/// "bytes", "avg_weight_bits", "avg_activation_bits"} to `arms`.
+
+/// The float network of the recipe, trained, or read from --from.
+std::unique_ptr<nn::Module> float_model(const Session& session, nlohmann::ordered_json& arms);
+
+/// From the float network `start`, the same stretches as the learned network,
+/// with all widths fixed at `bits`; `ends8`: but the first and last weight at 8.
+void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits, bool ends8,
+                 nlohmann::ordered_json& arms);
+
+/// The same with random widths, which cost as many bits as those of `learned` (at
+/// least 99 % of them), weights and activations apart.
+void random_arm(const Session& session, const nn::NamedTensors& start, int number,
+                nn::Module& learned, nlohmann::ordered_json& arms);
+
+/// From float to a network with frozen widths, which is left in `model`.  Returns
+/// what else a run says of it: {"budget", "samples_per_second"}.
+void learned_arm(const Session& session, nn::Module& model, nlohmann::ordered_json& result);
+
+/// Data bytes of the packed model: codes, multipliers, offsets, scales.
+Index packed_bytes(nn::Module& model);
+
+/// Name, layer, role, elements, widths and bytes of every quantized tensor.
+nlohmann::ordered_json tensors_of(nn::Module& model);
+
+}  // namespace fraqat::run

@@ -1,0 +1,109 @@
+#include "quant/assignment.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+namespace {
+
+constexpr Index most_cells = 8192;
+
+/// ways[k][c]: how many assignments of the items from k on fill exactly c cells.
+using Ways = std::vector<std::vector<double>>;
+
+class Cells {
+ public:
+  Cells(const std::vector<RoundingItem>& items, Index limit, CostUnit unit)
+      : items_(items), unit_(unit), size_(std::max<Index>(1, limit / most_cells)) {}
+
+  /// Cells that item `k` fills at a width, the last one perhaps in part.
+  Index of(std::size_t k, int bits) const {
+    return (cost_of(items_[k], bits, unit_) + size_ - 1) / size_;
+  }
+  Index size() const { return size_; }
+
+ private:
+  const std::vector<RoundingItem>& items_;
+  CostUnit unit_;
+  Index size_;
+};
+
+Ways count_ways(const std::vector<RoundingItem>& items, const Cells& cells, Index capacity) {
+  Ways ways(items.size() + 1, std::vector<double>(static_cast<std::size_t>(capacity + 1)));
+  ways.back()[0] = 1;
+  for (std::size_t k = items.size(); k-- > 0;) {
+    double most = 0;
+    for (const int a : items[k].allowed) {
+      const auto step = static_cast<std::size_t>(std::min(cells.of(k, a), capacity + 1));
+      for (std::size_t c = step; c < ways[k].size(); ++c)
+        most = std::max(most, ways[k][c] += ways[k + 1][c - step]);
+    }
+    // Only proportions matter: a thousand items would overflow otherwise.
+    if (most > 0)
+      for (double& way : ways[k]) way /= most;
+  }
+  return ways;
+}
+
+/// An index from [first, last) with probability proportional to weight(index).
+template <class Weight>
+Index draw(Index first, Index last, double u, Weight&& weight) {
+  double total = 0;
+  for (Index i = first; i < last; ++i) total += weight(i);
+  double left = u * total;
+  Index chosen = last;
+  for (Index i = first; i < last; ++i) {
+    if (weight(i) <= 0) continue;
+    chosen = i;
+    if ((left -= weight(i)) < 0) break;
+  }
+  return chosen;
+}
+
+/// The least cost, in cells, to draw from: 99 % of the limit, or, where nothing
+/// fills that much, the most there is.
+Index least_filled(const std::vector<double>& ways, Index limit, Index slack, Index size) {
+  const Index last = static_cast<Index>(ways.size()) - 1;
+  Index fullest = last;
+  while (fullest >= 0 && ways[static_cast<std::size_t>(fullest)] <= 0) --fullest;
+  const Index wanted = (limit - limit / 100 + size - 1) / size + slack;
+  return std::min(fullest, wanted);
+}
+
+}  // namespace
+
+Rounded random_assignment(const std::vector<RoundingItem>& items, Index limit, CostUnit unit,
+                          const Philox& random) {
+  check_items(items);
+  const Cells cells(items, limit, unit);
+  const Index capacity = limit / cells.size();
+  const Ways ways = count_ways(items, cells, capacity);
+  // Every item may fill one cell in part: so much of the count may be air.
+  const Index slack = cells.size() == 1 ? 0 : static_cast<Index>(items.size());
+  const Index from = least_filled(ways[0], limit, slack, cells.size());
+  check(from >= 0, "[round] no assignment fits the budget: got ", limit,
+        unit == CostUnit::bits ? " bits" : " bytes", "; try a larger budget or smaller widths");
+  const auto u = [&](std::uint32_t block) {
+    return static_cast<double>(uniform(random({0, 0, 0, block})[0]));
+  };
+  Index left =
+      draw(from, capacity + 1, u(0), [&](Index c) { return ways[0][static_cast<std::size_t>(c)]; });
+  Rounded result{{}, 0, limit};
+  for (std::size_t k = 0; k < items.size(); ++k) {
+    const std::vector<int>& allowed = items[k].allowed;
+    const Index chosen = draw(
+        0, static_cast<Index>(allowed.size()), u(static_cast<std::uint32_t>(k) + 1), [&](Index i) {
+          const Index rest = left - cells.of(k, allowed[static_cast<std::size_t>(i)]);
+          return rest < 0 ? 0.0 : ways[k + 1][static_cast<std::size_t>(rest)];
+        });
+    const int bits = allowed[static_cast<std::size_t>(chosen)];
+    left -= cells.of(k, bits);
+    result.bits.push_back(bits);
+    result.cost += cost_of(items[k], bits, unit);
+  }
+  return result;
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant
