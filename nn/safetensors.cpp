@@ -71,7 +71,8 @@ void check_coverage(std::vector<SafeTensorsHeader::Item>& items, std::size_t dat
 
 /// Where the 64 digits of the seal are: behind its key, in a header of ours.
 std::size_t seal_position(std::string_view file, std::string_view digits) {
-  const std::string pattern = '"' + std::string(seal_key) + "\":\"" + std::string(digits) + '"';
+  std::string pattern = "\"";
+  pattern.append(seal_key).append("\":\"").append(digits).append("\"");
   const std::size_t found = file.find(pattern);
   return found == std::string_view::npos ? found : found + seal_key.size() + 4;
 }
