@@ -8,6 +8,7 @@
 #include "core/file.hpp"
 #include "nn/safetensors.hpp"
 #include "tests/bad_input/bad_input.hpp"
+#include "tests/support/folder.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 /// Every truncation and every single-bit flip of small files, judged twice: by
@@ -45,8 +46,8 @@ std::string judged(const std::vector<std::string>& files) {
     all.append(reinterpret_cast<const char*>(&size), sizeof(size)).append(file);
   }
   write_file_atomically(path, all);
-  std::FILE* pipe =
-      ::popen(("python3 " FRAQAT_TESTS "/bad_input/judge_safetensors.py " + path).c_str(), "r");
+  std::FILE* pipe = ::popen(
+      ("python3 " + tests_folder() + "/bad_input/judge_safetensors.py " + path).c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string verdicts;
   std::array<char, 4096> block{};

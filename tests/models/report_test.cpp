@@ -10,6 +10,7 @@
 #include "core/file.hpp"
 #include "models/run/chart.hpp"
 #include "tests/models/report_sample.hpp"
+#include "tests/support/folder.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 using namespace fraqat;
@@ -38,8 +39,8 @@ std::string refusal(const std::string& folder) {
 int structure(const TemporaryDirectory& folder, const std::string& html) {
   const std::string page = folder / "report.html";
   write_file_atomically(page, html);
-  const std::string command =
-      "python3 " FRAQAT_TESTS "/models/read_report.py '" + page + "' >'" + page + ".txt' 2>&1";
+  const std::string command = "python3 " + test::tests_folder() + "/models/read_report.py '" +
+                              page + "' >'" + page + ".txt' 2>&1";
   const int status = std::system(command.c_str());
   if (status != 0) MESSAGE(read_text_file(page + ".txt", 1 << 20));
   return status;

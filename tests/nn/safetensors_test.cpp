@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "core/file.hpp"
+#include "tests/support/folder.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace fraqat::nn {
@@ -97,7 +98,8 @@ TEST_CASE("safetensors: an independent reader sees every number") {
     tensors.sealed = sealed;
     const std::string path = directory / "all.safetensors";
     write_safetensors(path, tensors);
-    std::istringstream lines(output_of("python3 " FRAQAT_TESTS "/nn/read_safetensors.py " + path));
+    std::istringstream lines(
+        output_of("python3 " + test::tests_folder() + "/nn/read_safetensors.py " + path));
     std::string line;
     std::getline(lines, line);
     CHECK(line == R"(meta "format" "test")");

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <sstream>
 
+#include "tests/support/folder.hpp"
+
 namespace fraqat::test {
 namespace {
 
@@ -38,7 +40,7 @@ Shape take_shape(std::string_view& rest, const std::string& who) {
 /// Of the i-th input "x", output "y", or gradient of a case.
 std::string path_of(const std::string& golden, const char* part, std::size_t i) {
   std::ostringstream path;
-  path << FRAQAT_TESTS "/golden/" << golden << '.' << part << i << ".npy";
+  path << tests_folder() << "/golden/" << golden << '.' << part << i << ".npy";
   return path.str();
 }
 
