@@ -1,66 +1,15 @@
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <cerrno>
 #include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "core/parallel.hpp"
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
 #include "optim/optimizer.hpp"
+#include "tests/support/allocations.hpp"
 
-// No step of steady training asks the system for memory: every way to do so is
-// replaced for the whole program, BLAS and all threads included, and counted.
-namespace {
-
-std::atomic<long> calls{0};
-
-}  // namespace
-
-extern "C" {
-void* __libc_malloc(std::size_t bytes);
-void* __libc_calloc(std::size_t count, std::size_t bytes);
-void* __libc_realloc(void* block, std::size_t bytes);
-void* __libc_memalign(std::size_t alignment, std::size_t bytes);
-
-void* malloc(std::size_t bytes) {
-  ++calls;
-  return __libc_malloc(bytes);
-}
-
-void* calloc(std::size_t count, std::size_t bytes) {
-  ++calls;
-  return __libc_calloc(count, bytes);
-}
-
-void* realloc(void* block, std::size_t bytes) {
-  ++calls;
-  return __libc_realloc(block, bytes);
-}
-
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-  ++calls;
-  return __libc_memalign(alignment, bytes);
-}
-
-int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
-  ++calls;
-  *block = __libc_memalign(alignment, bytes);
-  return *block ? 0 : ENOMEM;
-}
-}
-
-void* operator new(std::size_t bytes) {
-  ++calls;
-  if (void* block = __libc_malloc(bytes)) return block;
-  throw std::bad_alloc();
-}
-
-// Not inlined, or the compiler sees what operator new returned go to free().
-[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+// No step of steady training asks the system for memory.
 
 using namespace fraqat;
 
@@ -123,18 +72,11 @@ class Training {
 
 void* volatile planted;  // volatile: the compiler may not leave the allocation out
 
-template <class F>
-long calls_during(F f) {
-  const long before = calls;
-  f();
-  return calls - before;
-}
-
 }  // namespace
 
 TEST_CASE("allocations: planted ones are seen, on any thread") {
   const auto plant = [](auto allocate) {
-    return calls_during([&] {
+    return test::allocations_during([&] {
       planted = allocate();
       std::free(planted);
     });
@@ -143,15 +85,18 @@ TEST_CASE("allocations: planted ones are seen, on any thread") {
   CHECK(plant([] { return std::calloc(4, 16); }) == 1);
   CHECK(plant([] { return std::aligned_alloc(64, 64); }) == 1);
   CHECK(plant([] { return ::operator new(64); }) == 1);
-  CHECK(calls_during([] {
+  CHECK(test::allocations_during([] {
           std::vector<int> numbers(1000);
           planted = numbers.data();
         }) == 1);
   const int threads = thread_count();
   set_thread_count(2);
   parallel_for(16, [](Index) {});  // starts the threads
-  CHECK(calls_during([] {
-          parallel_for(16, [](Index) { std::free(std::malloc(1000 + (planted != nullptr))); });
+  CHECK(test::allocations_during([] {
+          parallel_for(16, [](Index) {
+            void* volatile block = std::malloc(1000);
+            std::free(block);
+          });
         }) >= 1);
   set_thread_count(threads);
 }
@@ -162,7 +107,7 @@ TEST_CASE("allocations: none in steps 10 to 20 of training") {
     set_thread_count(threads);
     Training training;
     for (std::uint32_t i = 0; i < 10; ++i) training.step(i);
-    CHECK(calls_during([&] {
+    CHECK(test::allocations_during([&] {
             for (std::uint32_t i = 10; i <= 20; ++i) training.step(i);
           }) == 0);
   }
