@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sha2.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -213,6 +214,21 @@ void write_file_atomically(const std::string& path, std::span<const std::byte> b
 void write_file_atomically(const std::string& path, std::string_view text) {
   write_file_atomically(path, std::as_bytes(std::span(text)));
 }
+
+DirectoryLock::DirectoryLock(const std::string& directory)
+    : file_(uninterrupted(
+          [&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })) {
+  check(file_ >= 0, "[file] cannot open ", named(directory), ": got ", reason(errno),
+        "; expected a directory");
+  if (uninterrupted([&] { return ::flock(file_, LOCK_EX | LOCK_NB); }) == 0) return;
+  if (errno != EWOULDBLOCK) return;
+  ::close(file_);
+  fail(Error::Kind::failed, "[file] ", named(directory),
+       " is in use: got the lock of another run; expected to be alone in it; try another folder, "
+       "or wait for the end of that run");
+}
+
+DirectoryLock::~DirectoryLock() { ::close(file_); }
 
 void remove_temporaries(const std::string& directory) {
   std::error_code error;

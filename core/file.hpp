@@ -29,6 +29,22 @@ std::string read_text_file(const std::string& path, std::uint64_t max_bytes);
 void write_file_atomically(const std::string& path, std::span<const std::byte> bytes);
 void write_file_atomically(const std::string& path, std::string_view text);
 
+/// Makes its holder the only one in a directory, among all programs and objects
+/// that ask for this lock.  The system gives it back with the end of the object or
+/// of the program, a killed one, too; nothing is left in the directory.  A file
+/// system without locks grants it to everybody.
+class DirectoryLock {
+ public:
+  /// An Error if somebody else holds the lock.
+  explicit DirectoryLock(const std::string& directory);
+  ~DirectoryLock();
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  int file_;
+};
+
 /// Removes from `directory` what a killed write_file_atomically left there.
 /// Only for who holds the directory's lock.
 void remove_temporaries(const std::string& directory);

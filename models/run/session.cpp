@@ -1,6 +1,5 @@
 #include "models/run/session.hpp"
 
-#include "core/file.hpp"
 #include "models/models.hpp"
 #include "models/run/checkpoint.hpp"
 
@@ -43,6 +42,12 @@ quant::TensorSpec tensor_spec(const Tensors& tensors) {
           tensors.range, tensors.per_channel, tensors.affine, tensors.random_start};
 }
 
+/// Makes the run folder and its parts; the lock of it.
+DirectoryLock enter(const std::filesystem::path& folder) {
+  make_directories((folder / "checkpoints").string());
+  return DirectoryLock(folder.string());
+}
+
 }  // namespace
 
 Session::Session(const Recipe& recipe, const Options& options, Observer& observer)
@@ -51,11 +56,12 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
       observer_(observer),
       train_(data::open(recipe.data, data::Split::train, options.data_dir, recipe.train_limit)),
       test_(data::open(recipe.data, data::Split::test, options.data_dir, recipe.test_limit)),
+      lock_(enter(options.out)),
       start_(std::chrono::steady_clock::now()) {
   check_usage(!std::filesystem::exists(file("run.json")), "[train] ", options.out.string(),
               " holds a finished run; try another --out, or remove it first");
-  make_directories((options.out / "checkpoints").string());
-  remove_temporaries(options.out.string());
+  for (const auto& folder : {options.out, options.out / "checkpoints"})
+    remove_temporaries(folder.string());
   write_file_atomically(file("recipe.toml").string(), to_toml(recipe));
   write_file_atomically(file("metrics.jsonl").string(), std::string_view());
   write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
@@ -71,12 +77,15 @@ void Session::record(const nlohmann::ordered_json& line) const {
   observer_.metrics(line);
 }
 
-void Session::stop_if_asked(nn::Module& model, const Recipe& recipe,
-                            const std::string& phase) const {
-  if (!observer_.stopping()) return;
+void Session::stop(nn::Module& model, const Recipe& recipe, const std::string& phase) const {
   const std::filesystem::path path = checkpoint("interrupted");
   save_checkpoint(path, model, recipe, phase);
   throw Stopped{path};
+}
+
+void Session::stop_if_asked(nn::Module& model, const Recipe& recipe,
+                            const std::string& phase) const {
+  if (observer_.stopping()) stop(model, recipe, phase);
 }
 
 std::unique_ptr<nn::Module> make_model(const Recipe& recipe) {

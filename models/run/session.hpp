@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "core/file.hpp"
 #include "data/registry.hpp"
 #include "models/run/run.hpp"
 #include "nn/module.hpp"
@@ -21,8 +22,8 @@ struct Stopped {
 class Session {
  public:
   /// Opens the data, makes the run folder, and begins its recipe.toml and metrics
-  /// anew; a folder that holds a finished run is refused.  All three must outlive
-  /// the session.
+  /// anew; a folder that holds a finished run, or that another session is using, is
+  /// refused.  All three must outlive the session.
   Session(const Recipe& recipe, const Options& options, Observer& observer);
 
   const Recipe& recipe() const { return recipe_; }
@@ -42,7 +43,8 @@ class Session {
   /// Writes a line to metrics.jsonl and metrics.csv and shows it to the observer.
   void record(const nlohmann::ordered_json& line) const;
 
-  /// Saves `model` and throws Stopped if the observer wants to stop.
+  /// Saves `model` and throws Stopped; the second, if the observer wants to stop.
+  [[noreturn]] void stop(nn::Module& model, const Recipe& recipe, const std::string& phase) const;
   void stop_if_asked(nn::Module& model, const Recipe& recipe, const std::string& phase) const;
 
  private:
@@ -50,6 +52,7 @@ class Session {
   const Options& options_;
   Observer& observer_;
   std::shared_ptr<const data::Dataset> train_, test_;
+  DirectoryLock lock_;
   std::chrono::steady_clock::time_point start_;
 };
 

@@ -183,6 +183,19 @@ TEST_CASE("file: what a kill left is removed, nothing else") {
                  "No such file"));
 }
 
+TEST_CASE("file: a directory has one lock, given back with its holder") {
+  TemporaryDirectory directory;
+  {
+    const DirectoryLock lock(directory.path());
+    CHECK(contains(error_of([&] { DirectoryLock second(directory.path()); }, Error::Kind::failed),
+                   "is in use: got the lock of another run"));
+  }
+  const DirectoryLock again(directory.path());
+  CHECK(names_in(directory.path()).empty());
+  CHECK(contains(error_of([&] { DirectoryLock none(directory / "none"); }, Error::Kind::failed),
+                 "No such file"));
+}
+
 TEST_CASE("file: lines are appended") {
   TemporaryDirectory directory;
   append_line(directory / "log", "one");

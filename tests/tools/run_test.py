@@ -171,20 +171,43 @@ class Run(unittest.TestCase):
         self.assertEqual(code, 0, text)
         self.assertNotIn("ETA", text)
 
+    def start(self, out, sign, changes):
+        """A run under way, once the file `sign` in its folder has something in it."""
+        child = subprocess.Popen([program.PROGRAM, *train(out, changes=changes)],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 env=program.environment())
+        sign = out / sign
+        while child.poll() is None and not (sign.exists() and sign.stat().st_size):
+            time.sleep(0.02)
+        return child
+
     def test_signals_stop_after_saving(self):
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-            out = self.folder / f"stopped-{code}"
-            arguments = train(out, changes={"float.epochs": "100000"})
-            child = subprocess.Popen([program.PROGRAM, *arguments], stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE, text=True, env=program.environment())
-            metrics = out / "metrics.jsonl"
-            while child.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-                time.sleep(0.05)
+        training = ("metrics.jsonl", {"float.epochs": "100000"})
+        reestimation = ("checkpoints/rounded.safetensors",
+                        {**SHORTEST, "finetune.reestimate_batches": "1000000"})
+        for number, code, (sign, changes) in ((signal.SIGINT, 130, training),
+                                              (signal.SIGTERM, 143, training),
+                                              (signal.SIGINT, 130, reestimation)):
+            out = self.folder / f"stopped-{code}-{len(changes)}"
+            child = self.start(out, sign, changes)
             child.send_signal(number)
             stdout, stderr = child.communicate(timeout=60)
             self.assertEqual((child.returncode, stdout), (code, ""), stderr)
             self.assertIn("saved", stderr)
-            self.assertTrue(list(out.glob("checkpoints/*.safetensors")))
+            self.assertTrue((out / "checkpoints/interrupted.safetensors").exists())
+
+    def test_one_run_for_a_folder_at_a_time(self):
+        out = self.folder / "shared"
+        first = self.start(out, "metrics.jsonl", {"float.epochs": "100000"})
+        recipe = (out / "recipe.toml").read_bytes()
+        second = run(*train(out, changes=SHORTEST))
+        self.assertEqual((second.returncode, second.stdout), (1, ""))
+        self.assertIn("shared\" is in use: got the lock of another run", second.stderr)
+        self.assertEqual((out / "recipe.toml").read_bytes(), recipe)
+        self.assertIsNone(first.poll())
+        first.kill()
+        first.communicate()
+        self.assertEqual(run(*train(out, changes=SHORTEST)).returncode, 0)
 
 
 if __name__ == "__main__":
