@@ -40,7 +40,8 @@ void BudgetedBits::take_gradients() {
     for (std::size_t i = 0; i < item.m.size(); ++i) {
       const double g = grad ? static_cast<double>(grad[static_cast<Index>(i)]) : 0;
       check(std::isfinite(g), "[search] the bit-width of ", item.quantizer->info().name,
-            " got a gradient that is no number: try a smaller rate");
+            " has a gradient that is no number: got ", g,
+            "; expected a finite one; try a smaller rate or clip");
       item.touched |= g != 0;
       item.m[i] = beta1 * item.m[i] + (1 - beta1) * g;
       item.v[i] = beta2 * item.v[i] + (1 - beta2) * g * g;

@@ -56,7 +56,7 @@ void train_fixed(const Session& session, nn::Module& model, const Recipe& recipe
   train(session, model, recipe, recipe.search, {name, first});
   for (Quantizer* q : quant::quantizers(model)) q->freeze(q->hard_bits());
   train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
-  reestimate_batch_norm(session, model, recipe.reestimate_batches);
+  reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
   const Score score = evaluate(model, recipe, session.test());
   arms.push_back(quantized_arm(name, model, score));
@@ -169,7 +169,7 @@ void learned_arm(const Session& session, nn::Module& model, ordered_json& result
   const Score last =
       train(session, model, recipe, recipe.finetune, {"finetune", first + recipe.search.epochs});
   result["samples_per_second"] = last.samples_per_second;
-  reestimate_batch_norm(session, model, recipe.reestimate_batches);
+  reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint("final"), model, recipe, "final");
   const Score score = evaluate(model, recipe, session.test());
   result["arms"].push_back(quantized_arm("learned", model, score));

@@ -12,6 +12,17 @@ namespace {
 
 using nlohmann::ordered_json;
 
+/// The test set for verify(); stops where the observer wants to: all is saved.
+deploy::Batches test_batches(const Session& session) {
+  return [&session, next = batches_of(session.test(), session.recipe().batch),
+          done = Index{0}](deploy::Batch& batch) mutable {
+    if (session.observer().stopping()) throw Stopped{session.checkpoint("final")};
+    if (!next(batch)) return false;
+    session.observer().step(done += batch.labels.size(), 0);
+    return true;
+  };
+}
+
 /// Packs the network and has the file, read back, compute all of the test set:
 /// every integer as the evaluated graph, predictions as the module forward.
 void deploy_learned(const Session& session, nn::Module& model, ordered_json& result) {
@@ -25,8 +36,7 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
         " data bytes; expected ", packed_bytes(model));
   session.observer().phase("verify", session.test()->size());
   const deploy::Verification verified =
-      deploy::verify(packed.graph, &graph, &model, batches_of(session.test(), recipe.batch));
-  session.observer().step(session.test()->size(), 0);
+      deploy::verify(packed.graph, &graph, &model, test_batches(session));
   result["model_bytes"] = packed.file_bytes;
   result["data_bytes"] = deploy::data_bytes(packed.graph);
   result["header_bytes"] = packed.header_bytes();

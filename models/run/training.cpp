@@ -106,6 +106,62 @@ void describe_bits(nlohmann::ordered_json& line, nn::Module& model) {
     line["bits"][q->info().name] = q->frozen() ? q->hard_bits() : q->learned_bits();
 }
 
+/// Where a stretch of training stands, for errors.
+struct Position {
+  const std::string& phase;
+  int epoch;
+  Index step;
+
+  std::string text() const {
+    return "in " + phase + ", epoch " + std::to_string(epoch) + ", step " + std::to_string(step);
+  }
+};
+
+/// One step: gradients, then the updates of weights, ranges and widths.
+/// Returns the loss.
+double train_step(nn::Module& model, const data::Batch& batch, const Training& training,
+                  Updates& updates, BitSearch* search, Index done, Index steps,
+                  const Position& position) {
+  try {
+    const auto all = static_cast<double>(steps);
+    if (search) search->before_step(static_cast<double>(done) / all);
+    const double loss = gradients(model, batch, training.label_smoothing, search);
+    check(std::isfinite(loss), "[train] the loss is no number: got ", loss,
+          "; expected a finite one; try a smaller rate or clip");
+    updates.step(done);
+    if (search) search->step(static_cast<double>(done + 1) / all);
+    return loss;
+  } catch (const Error& error) {
+    fail(error.kind(), error.what(), "; this was ", position.text());
+  }
+}
+
+/// Quantizers give codes to whatever they get, so that the loss of a batch may
+/// stay finite where the weights have not; and nobody has seen that of the last.
+void check_finite(nn::Module& model, const Score& score, const Position& position) {
+  for (auto& [name, parameter] : nn::parameters(model))
+    for (const Real v : parameter->value().span())
+      check(std::isfinite(v), "[train] ", name, " is no number any more: got ", v,
+            "; expected finite ones; try a smaller rate or clip; this was ", position.text());
+  check(std::isfinite(score.loss), "[train] the loss on the test set is no number: got ",
+        score.loss, "; expected a finite one; try a smaller rate or clip; this was ",
+        position.text());
+}
+
+/// A network whose loss has left all bounds learns no widths, but that is not
+/// what is wrong with it.
+void check_alive(BitSearch& search, double loss, double classes, const Position& position) {
+  constexpr double beyond = 10;  // times the loss of guessing
+  try {
+    search.check_alive();
+  } catch (const Error& error) {
+    check(loss < beyond * std::log(classes), "[train] the loss has grown out of bounds: got ", loss,
+          " in the mean of the epoch; expected less than that of guessing, ", std::log(classes),
+          "; try a smaller rate or clip; this was ", position.text());
+    throw;
+  }
+}
+
 }  // namespace
 
 Score train(const Session& session, nn::Module& model, const Recipe& recipe,
@@ -125,19 +181,19 @@ Score train(const Session& session, nn::Module& model, const Recipe& recipe,
     double sum = 0;
     while (const data::Batch* batch = loader.next()) {
       TrainingStep step({recipe.seed, number, static_cast<std::uint32_t>(batch->step)});
-      if (search) search->before_step(static_cast<double>(done) / static_cast<double>(steps));
-      const double loss = gradients(model, *batch, training.label_smoothing, search);
-      check(std::isfinite(loss), "[train] the loss is no number: got ", loss, " in ", stretch.phase,
-            ", epoch ", epoch + 1, ", step ", batch->step, "; try a smaller rate or clip");
-      updates.step(done);
-      if (search) search->step(static_cast<double>(done + 1) / static_cast<double>(steps));
+      const double loss = train_step(model, *batch, training, updates, search, done, steps,
+                                     {stretch.phase, stretch.counted + epoch + 1, batch->step + 1});
       sum += loss;
       session.observer().step(++done, loss);
       session.stop_if_asked(model, recipe, stretch.phase);
     }
     const double rate = static_cast<double>(per_epoch * recipe.batch) / (session.seconds() - start);
-    if (search) search->check_alive();
+    const Position end{stretch.phase, stretch.counted + epoch + 1, per_epoch};
+    const double mean = sum / static_cast<double>(per_epoch);
     score = evaluate(model, recipe, session.test());
+    check_finite(model, score, end);
+    if (search)
+      check_alive(*search, mean, static_cast<double>(session.data_info().class_names.size()), end);
     score.samples_per_second = rate;
     nlohmann::ordered_json line = {{"phase", stretch.phase},
                                    {"epoch", stretch.counted + epoch + 1},
@@ -145,7 +201,7 @@ Score train(const Session& session, nn::Module& model, const Recipe& recipe,
                                    {"seconds", session.seconds()},
                                    {"samples_per_second", rate},
                                    {"rate", updates.rate(done - 1)},
-                                   {"loss", sum / static_cast<double>(per_epoch)},
+                                   {"loss", mean},
                                    {"accuracy", score.accuracy}};
     describe_bits(line, model);
     if (search) search->describe(line);
@@ -165,16 +221,19 @@ void calibrate(const Session& session, nn::Module& model) {
     if (!batch) break;
     model(Var(batch->images));
     session.observer().step(i + 1, 0);
+    if (!session.observer().stopping()) continue;
+    quant::detach(model);
+    session.stop(model, recipe, "calibrate");
   }
   quant::calibrated(model);
 }
 
-void reestimate_batch_norm(const Session& session, nn::Module& model, int batches) {
+void reestimate_batch_norm(const Session& session, nn::Module& model, const Recipe& recipe) {
   std::vector<nn::BatchNorm2d*> norms;
   for (auto& [name, module] : nn::modules(model))
     if (auto* norm = dynamic_cast<nn::BatchNorm2d*>(module)) norms.push_back(norm);
+  const int batches = recipe.reestimate_batches;
   if (norms.empty() || batches == 0) return;
-  const Recipe& recipe = session.recipe();
   const Real momentum = norms[0]->options.momentum;
   data::Loader loader(session.train(), loader_options(recipe));
   session.observer().phase("re-estimate", batches);
@@ -190,6 +249,7 @@ void reestimate_batch_norm(const Session& session, nn::Module& model, int batche
     TrainingStep step({recipe.seed, epoch, static_cast<std::uint32_t>(batch->step)}, false);
     model(Var(batch->images));
     session.observer().step(i + 1, 0);
+    session.stop_if_asked(model, recipe, "re-estimate");
   }
   for (nn::BatchNorm2d* norm : norms) norm->options.momentum = momentum;
 }

@@ -33,11 +33,11 @@ Score train(const Session& session, nn::Module& model, const Recipe& recipe,
             const Training& training, const Stretch& stretch, BitSearch* search = nullptr);
 
 /// Shows `recipe.calibration_batches` batches to the quantizers of `model` and
-/// sets their ranges.
+/// sets their ranges.  Stopped, it saves the float network: no range is right yet.
 void calibrate(const Session& session, nn::Module& model);
 
 /// Replaces the running statistics of every batch norm by the average over
-/// `batches` batches of the training data, widths hard and no dropout.
-void reestimate_batch_norm(const Session& session, nn::Module& model, int batches);
+/// `recipe.reestimate_batches` batches of the training data, widths hard and no dropout.
+void reestimate_batch_norm(const Session& session, nn::Module& model, const Recipe& recipe);
 
 }  // namespace fraqat::run

@@ -142,7 +142,8 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Tensor& zero,
         "); expected a part of [0, ", count, ")");
   for (const Real s : scale.value().span())
     check(s > 0 && std::isfinite(s), "[fake_quant] a range collapsed: got scale ", s,
-          "; expected a positive number; try a smaller range rate or another range policy");
+          "; expected a positive number; try a smaller rate or clip, a smaller range rate, or "
+          "another range policy");
   return apply(FakeQuant{options, zero}, x, p, scale);
 }
 

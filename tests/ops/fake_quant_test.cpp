@@ -210,6 +210,6 @@ TEST_CASE("fake_quant: what does not fit is refused") {
                        Error);
   CHECK_THROWS_WITH_AS(call(p, Var(Tensor({4, 1}, Real(0))), setup.zero),
                        "[fake_quant] a range collapsed: got scale 0; expected a positive number; "
-                       "try a smaller range rate or another range policy",
+                       "try a smaller rate or clip, a smaller range rate, or another range policy",
                        Error);
 }

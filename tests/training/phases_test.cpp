@@ -58,16 +58,18 @@ double widest_change(const nlohmann::ordered_json& line, double from) {
 }  // namespace
 
 TEST_CASE("phases: batch norm is re-estimated as the mean over batches") {
-  const test::TinySession session(test::tiny_recipe("lenet5"));
+  run::Recipe recipe = test::tiny_recipe("lenet5");
+  const test::TinySession session(recipe);
   for (const int batches : {1, 4, 10, 13}) {  // 10 in an epoch
     CAPTURE(batches);
+    recipe.reestimate_batches = batches;
     nn::Sequential net;
     auto& norm = static_cast<nn::BatchNorm2d&>(net.add(std::make_unique<nn::BatchNorm2d>(1), "bn"));
     nn::name_modules(net);
     norm.state.mean[0] = 77;
     norm.state.variance[0] = 55;
     const float momentum = norm.options.momentum;
-    run::reestimate_batch_norm(*session, net, batches);
+    run::reestimate_batch_norm(*session, net, recipe);
     const Moments expected = average_moments(*session, batches);
     CHECK(norm.state.mean[0] == doctest::Approx(expected.mean).epsilon(1e-5));
     CHECK(norm.state.variance[0] == doctest::Approx(expected.variance).epsilon(1e-6));

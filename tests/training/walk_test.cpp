@@ -32,7 +32,7 @@ Index mismatches_of(const run::Session& session, const run::Recipe& recipe,
   run::train(session, *model, recipe, recipe.search, {"search"}, &search);
   search.round();
   run::train(session, *model, recipe, recipe.finetune, {"finetune", 1});
-  run::reestimate_batch_norm(session, *model, recipe.reestimate_batches);
+  run::reestimate_batch_norm(session, *model, recipe);
   const deploy::Graph graph = run::lower(*model, recipe);
   const deploy::Packed packed =
       deploy::unpack(deploy::pack(graph, run::model_info(recipe)), "the walk");
