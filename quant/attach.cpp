@@ -37,6 +37,12 @@ class Plan {
  public:
   Plan(nn::Module& model, const Tape& tape, const Var& image, const Spec& spec)
       : tape_(tape), spec_(spec) {
+    std::map<std::string, int> widths;
+    for (const auto& [layer, bits] : spec.weight_bits) {
+      const auto [found, first] = widths.emplace(layer, bits);
+      check(first, "[attach] layer ", layer, " is given a width twice: got ", found->second,
+            " and ", bits, "; expected one");
+    }
     for (auto& [name, slot] : nn::slots(model)) slots_[name] = slot;
     for (const auto& node : tape.nodes())
       for (const Var& input : node->inputs())
@@ -108,18 +114,22 @@ class Plan {
     return (node.layer().empty() ? "" : std::string(node.layer()) + ".") + which;
   }
 
+  /// The one op that reads the image, or `value`, a reshape of it.
+  const Node& reader_of_image(const Var& value) const {
+    const auto users = consumers_.find(value.id());
+    check(users != consumers_.end(), "[attach] no layer with weights reads the model's input");
+    const std::vector<const Node*>& readers = users->second;
+    check(readers.size() == 1, "[attach] the model's input is read twice: got ", readers[0]->op(),
+          " in layer \"", readers[0]->layer(), "\" and ", readers.back()->op(), " in layer \"",
+          readers.back()->layer(), "\"; expected one conv2d or linear, whose input_q quantizes it");
+    return *readers[0];
+  }
+
   void fill_input(const Var& image) {
-    const auto users = consumers_.find(image.id());
-    check(users != consumers_.end(), "[attach] nothing reads the model's input");
-    const Node& first = *users->second[0];
-    check(any(first.op(), {"conv2d", "linear", "reshape"}), "[attach] the first op, ", first.op(),
-          " in layer \"", first.layer(), "\", has no input_q; expected conv2d or linear");
-    const Node* product = &first;
-    while (product->op() == "reshape") {
-      const auto next = consumers_.find(product->output().id());
-      check(next != consumers_.end(), "[attach] the model has no layer with weights");
-      product = next->second[0];
-    }
+    const Node* product = &reader_of_image(image);
+    while (product->op() == "reshape") product = &reader_of_image(product->output());
+    check(any(product->op(), {"conv2d", "linear"}), "[attach] the first op, ", product->op(),
+          " in layer \"", product->layer(), "\", has no input_q; expected conv2d or linear");
     const Widths widths = Widths::one(max_bits);
     const RangeOptions range{Coding::natural, widths, 1, true, false, false};
     const Tensor& x = image.value();

@@ -35,8 +35,8 @@ struct Spec {
 /// The quantizers are off: calibrate next (Mode::observe, then calibrated()).
 ///
 /// Errors: a slot that is filled already; an op that ends a group without a
-/// slot; a product that reads no codes; a layer name in `weight_bits` that does
-/// not exist.
+/// slot; a product that reads no codes; an image that two ops read; a layer name
+/// in `weight_bits` that does not exist, or stands there twice.
 void attach(nn::Module& model, const Tensor& sample, const Spec& spec);
 
 /// Empties every slot.

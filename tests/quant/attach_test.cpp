@@ -106,6 +106,11 @@ TEST_CASE("attach: errors name the layers") {
                        doctest::Contains("got conv9; expected one of conv1, conv2, fc1, fc2, fc3"),
                        Error);
   quant::detach(*model);
+  spec.weight_bits = {{"conv1", 8}, {"fc3", 4}, {"conv1", 6}};
+  CHECK_THROWS_WITH_AS(quant::attach(*model, image(), spec),
+                       "[attach] layer conv1 is given a width twice: got 8 and 6; expected one",
+                       Error);
+  quant::detach(*model);
   quant::attach(*model, image(), {});
   CHECK_THROWS_WITH_AS(quant::attach(*model, image(), {}),
                        "[attach] slot conv1.input_q is filled already; try detach first", Error);
@@ -125,4 +130,36 @@ TEST_CASE("attach: errors name the layers") {
                        doctest::Contains("[attach] the result of mul in layer \"scale\" has to be "
                                          "quantized, but there is no slot scale.output_q"),
                        Error);
+}
+
+TEST_CASE("attach: an image that two layers read is refused, also behind a reshape") {
+  class Fork final : public nn::Module {
+   public:
+    Fork(nn::Initializer& init, bool flat) : left_(4, 2, init), right_(4, 2, init), flat_(flat) {}
+    Var forward(const Var& x) override {
+      const Var image = flat_ ? op::flatten(x) : x;
+      const Var left = left_(image);
+      return add_(left, right_(image));
+    }
+    void visit(nn::Visitor& visitor) override {
+      visitor.child("left", left_);
+      visitor.child("right", right_);
+      visitor.child("add", add_);
+    }
+    std::string_view kind() const override { return "Fork"; }
+
+   private:
+    nn::Linear left_, right_;
+    nn::Add add_;
+    bool flat_;
+  };
+  nn::Initializer init(1);
+  for (const bool flat : {false, true}) {
+    Fork fork(init, flat);
+    CHECK_THROWS_WITH_AS(
+        quant::attach(fork, flat ? Tensor({1, 2, 2, 1}, Real(1)) : Tensor({1, 4}, Real(1)), {}),
+        doctest::Contains("the model's input is read twice: got linear in layer \"left\" and "
+                          "linear in layer \"right\"; expected one"),
+        Error);
+  }
 }
