@@ -6,6 +6,9 @@
 #include "core/parallel.hpp"
 
 #include <atomic>
+#include <exception>
+#include <limits>
+#include <mutex>
 #include <utility>
 
 extern "C" {
@@ -23,6 +26,21 @@ struct Loop {
   void (*task)(void*, Index);
   void* context;
   std::atomic<Index> next{0};
+
+  // Of the smallest index that threw.
+  std::mutex mutex = {};
+  Index failed = std::numeric_limits<Index>::max();
+  std::exception_ptr error = {};
+
+  /// Keeps the exception under way and gives out no further index; smaller ones
+  /// are given out already.
+  void fail(Index i) {
+    next.store(count, std::memory_order_release);
+    const std::lock_guard lock(mutex);
+    if (i > failed) return;
+    failed = i;
+    error = std::current_exception();
+  }
 };
 
 // Entering and leaving a region, as events that every thread can see.
@@ -31,13 +49,31 @@ std::atomic<unsigned> joins{0};
 
 thread_local bool inside = false;
 
+/// Inside a loop as long as it lives.
+class Inside {
+ public:
+  Inside() : before_(std::exchange(inside, true)) {}
+  ~Inside() { inside = before_; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  bool before_;
+};
+
 void work(void* data) {
   forks.load(std::memory_order_acquire);
   auto& loop = *static_cast<Loop*>(data);
-  inside = true;
-  for (Index i; (i = loop.next.fetch_add(1, std::memory_order_acq_rel)) < loop.count;)
-    loop.task(loop.context, i);
-  inside = false;
+  {
+    const Inside here;
+    for (Index i; (i = loop.next.fetch_add(1, std::memory_order_acq_rel)) < loop.count;) {
+      try {
+        loop.task(loop.context, i);
+      } catch (...) {  // must not pass through OpenMP
+        loop.fail(i);
+      }
+    }
+  }
   joins.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -53,15 +89,15 @@ bool in_parallel() { return inside; }
 
 void detail::run_tasks(Index count, void (*task)(void*, Index), void* context) {
   if (inside || thread_count() == 1) {
-    const bool nested = std::exchange(inside, true);
+    const Inside here;
     for (Index i = 0; i < count; ++i) task(context, i);
-    inside = nested;
     return;
   }
   Loop loop{count, task, context};
   forks.fetch_add(1, std::memory_order_release);
   GOMP_parallel(work, &loop, 0, 0);
   joins.load(std::memory_order_acquire);
+  if (loop.error) std::rethrow_exception(loop.error);
 }
 
 }  // namespace fraqat

@@ -29,7 +29,11 @@ void run_tasks(Index count, void (*task)(void* context, Index i), void* context)
 /// Calls body(i) once for every i in [0, count), in any order, on any thread.
 /// The partition is the caller's and must depend on shapes only, never on the
 /// number of threads: this is what keeps every result the same to the bit.
-/// `body` must not throw.  A nested loop runs on the thread that meets it.
+/// A nested loop runs on the thread that meets it.
+///
+/// What a body throws is thrown again here, once no body runs any more; of
+/// several the one of the smallest i, for any number of threads.  Which bodies
+/// of larger i have run by then is not said.
 template <class Body>
 void parallel_for(Index count, Body&& body) {
   using Plain = std::remove_reference_t<Body>;

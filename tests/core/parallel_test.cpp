@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <set>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 using namespace fraqat;
@@ -53,4 +55,52 @@ TEST_CASE("a nested loop runs on the thread that meets it") {
   CHECK(calls == 40);
   CHECK(outside == 0);
   CHECK_FALSE(in_parallel());
+}
+
+TEST_CASE("what a body throws reaches the caller, the first index wins, and the next loop works") {
+  const int before = thread_count();
+  for (const int threads : {1, 2, 4}) {
+    set_thread_count(threads);
+    CAPTURE(threads);
+    for (int round = 0; round < 50; ++round) {
+      std::string caught;
+      try {
+        parallel_for(64, [](Index i) {
+          if (i % 20 == 7) throw std::runtime_error(std::to_string(i));
+        });
+      } catch (const std::runtime_error& error) {
+        caught = error.what();
+      }
+      CHECK(caught == "7");
+      CHECK_FALSE(in_parallel());
+      std::atomic<int> calls = 0, inside = 0;
+      parallel_for(64, [&](Index) {
+        ++calls;
+        inside += in_parallel();
+      });
+      CHECK(calls == 64);
+      CHECK(inside == 64);
+    }
+  }
+  set_thread_count(before);
+}
+
+TEST_CASE("an exception of a nested loop leaves the outer loop a loop") {
+  const int before = thread_count();
+  for (const int threads : {1, 3}) {
+    set_thread_count(threads);
+    std::atomic<int> caught = 0, inside = 0;
+    parallel_for(8, [&](Index) {
+      try {
+        parallel_for(3, [](Index) { throw 1; });
+      } catch (int) {
+        ++caught;
+      }
+      inside += in_parallel();
+    });
+    CHECK(caught == 8);
+    CHECK(inside == 8);
+    CHECK_FALSE(in_parallel());
+  }
+  set_thread_count(before);
 }
