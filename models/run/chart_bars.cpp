@@ -36,7 +36,8 @@ std::string draw_bars(std::string_view summary, std::string_view x_title, double
         << px(place(bar.value) - x.from) << "\" height=\"" << px(thick) << "\" class=\"bar "
         << bar.style << "\"><title>" << escape(bar.title) << "</title></rect>";
     if (std::isfinite(bar.tick))
-      svg << line_at(place(bar.tick), y - 2, place(bar.tick), y + thick + 4, "tick");
+      for (const char* style : {"under", "tick"})  // seen on any colour of bar
+        svg << line_at(place(bar.tick), y - 2, place(bar.tick), y + thick + 4, style);
     svg << text_at(std::max(place(bar.value), place(bar.tick)) + 6, y + 11, "ink", bar.text);
     y += row;
   }

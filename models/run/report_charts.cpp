@@ -15,10 +15,12 @@ std::string series_style(std::size_t i) {
   return concat("c", std::to_string(i % colours), " d", std::to_string(i / colours % dashes));
 }
 
+bool is_input(const std::string& slot) { return slot.ends_with("input_q"); }
+
 /// "conv1.weight_q" is the weight of conv1; where only one slot is drawn for a
 /// layer its name says enough.
 std::string short_name(const std::string& slot) {
-  if (slot.ends_with("input_q")) return "input";
+  if (is_input(slot)) return "input";
   const std::size_t dot = slot.rfind('.');
   return dot == slot.npos || !slot.ends_with("_q") ? slot : slot.substr(0, dot);
 }
@@ -137,7 +139,7 @@ std::string bits_chart(const RunData& run, Kind kind) {
   for (const Epoch& epoch : run.epochs) {
     if (is_baseline(epoch.phase) || epoch.bits.empty()) continue;
     for (const auto& [slot, bits] : epoch.bits) {
-      if (is_weight(slot) != weights) continue;
+      if (is_weight(slot) != weights || is_input(slot)) continue;
       Line& line = line_called(plot.lines, short_name(slot), series_style(plot.lines.size()));
       line.points.push_back(
           {way.place(epoch), bits, slot + ", " + at_epoch(epoch) + fixed(bits, 2) + " bits", {}});

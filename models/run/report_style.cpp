@@ -9,7 +9,7 @@ const char* const report_style = R"(
 --band:#eef3f8;--band2:#f8f4ea;--good:#0a6b3f;--goodbg:#e3f5ea;--bad:#a51d12;--badbg:#fdeae8;
 --c0:#0067ab;--c1:#c04a00;--c2:#007a57;--c3:#a4478a;--c4:#8a6000;--c5:#2878b5;--c6:#54606c;--c7:#7a4b2a}
 @media (prefers-color-scheme:dark){:root{--page:#101418;--card:#181d23;--ink:#e8ecf0;--soft:#a3afbb;
---rule:#2f3841;--band:#1e2833;--band2:#262319;--good:#6fe0a4;--goodbg:#12301f;--bad:#ff9d92;
+--rule:#2f3841;--band:#1e2833;--band2:#26222f;--good:#6fe0a4;--goodbg:#12301f;--bad:#ff9d92;
 --badbg:#3a1714;--c0:#5cb8f2;--c1:#ff9350;--c2:#36d3a4;--c3:#e6a0cb;--c4:#f0c33c;--c5:#9fd0f5;
 --c6:#b4c0cc;--c7:#d9a985}}
 *{box-sizing:border-box}
@@ -58,7 +58,7 @@ svg text.soft{fill:var(--soft)}
 .grid line,.axis,.grid{stroke-width:1}
 line.grid{stroke:var(--rule)}line.axis{stroke:var(--soft)}
 line.level{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 4}
-line.tick{stroke:var(--ink);stroke-width:2}
+line.tick{stroke:var(--ink);stroke-width:2}line.under{stroke:var(--card);stroke-width:5}
 path.line{fill:none;stroke:var(--c);stroke-width:1.7;stroke-linejoin:round}
 path.line.base{stroke-width:1.2}
 path.line.strong{stroke-width:2.6}
