@@ -87,8 +87,11 @@ void print_summary(const Json& result, const std::filesystem::path& folder) {
   line("bytes", bytes("model_bytes") + " = " + bytes("data_bytes") + " data + " +
                     bytes("header_bytes") + " header");
   const double mismatches = number(result, "mismatches");
+  const bool verified = result.value("verified", false);
+  const std::string verdict =
+      verified ? "" : ", NOT verified; predictions that differ: " + bytes("different_predictions");
   line("mismatches:",
-       styled(whole(mismatches), mismatches == 0 ? Style::good : Style::bad, STDOUT_FILENO));
+       styled(whole(mismatches) + verdict, verified ? Style::good : Style::bad, STDOUT_FILENO));
   line("model", (folder / "model.fraqat").string());
   line("report", (folder / "report.html").string());
 }

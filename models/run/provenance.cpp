@@ -1,5 +1,7 @@
 #include "models/run/provenance.hpp"
 
+#include <array>
+#include <ctime>
 #include <fstream>
 
 #include "core/blas.hpp"
@@ -19,6 +21,17 @@ std::string processor() {
   return "unknown";
 }
 
+/// Now, in UTC: "2026-05-04T12:30:00Z".
+std::string date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  std::array<char, 32> text{};
+  if (::gmtime_r(&now, &parts) == nullptr ||
+      std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+    return "unknown";
+  return text.data();
+}
+
 }  // namespace
 
 nlohmann::ordered_json provenance(const Recipe& recipe, const Options& options) {
@@ -28,6 +41,7 @@ nlohmann::ordered_json provenance(const Recipe& recipe, const Options& options) 
     hashes[label] = data::open_bytes(recipe.data, split, options.data_dir)->hash();
   return {{"recipe", recipe.name},
           {"arguments", options.arguments},
+          {"date", date()},
           {"version", FRAQAT_VERSION},
           {"cpu", processor()},
           {"isa", name(active_isa())},

@@ -83,18 +83,27 @@ string folded(string_view title, const string& content) {
 
 string verification(const RunData& run) {
   const double mismatches = run.number("mismatches");
-  const bool known = std::isfinite(mismatches), good = mismatches == 0;
-  const string_view meaning =
-      !known ? "The integer engine has not been compared with the evaluated network."
-      : good ? "The integer engine and the evaluated network agree on every integer of every layer."
-             : "Integers differ between the integer engine and the evaluated network: what was "
-               "measured is not what would be deployed.";
-  return concat("<p class=\"card verdict",
-                !known ? ""
-                : good ? " good"
-                       : " bad",
-                "\"><b>", known ? concat("mismatches: ", grouped(mismatches)) : "not verified",
-                "</b> ", meaning, "</p>\n");
+  const string verified = run.text("verified");
+  const auto verdict = [](string_view css, string_view title, string_view meaning) {
+    return concat("<p class=\"card verdict", css, "\"><b>", title, "</b> ", meaning, "</p>\n");
+  };
+  if (verified.empty() || !std::isfinite(mismatches))
+    return verdict("", "not verified",
+                   "The integer engine has not been compared with the evaluated network.");
+  const bool good = verified == "true" && mismatches == 0;
+  const string counts =
+      concat("mismatches: ", grouped(mismatches),
+             "; predictions that differ: ", grouped(run.number("different_predictions")), ".");
+  if (good)
+    return verdict(" good", "verified; " + counts,
+                   "The integer engine and the evaluated network agree on every integer of every "
+                   "layer; predictions are compared with the network before it was lowered.");
+  return verdict(" bad", "verification failed; " + counts,
+                 mismatches > 0
+                     ? "Integers differ between the integer engine and the evaluated network: "
+                       "what was measured is not what would be deployed."
+                     : "No integer differs, but the file, or more of its predictions than allowed, "
+                       "are not those of the network it was made of.");
 }
 
 string budget_tile(const RunData& run, const char* kind, const string& name) {
@@ -148,7 +157,8 @@ string charts(const RunData& run) {
       figure("Price of a bit", "What the budget asks for one more average bit", price_chart(run));
   html += figure("Bits of the weights", "The learned width of each weight tensor over time",
                  bits_chart(run, Kind::weight));
-  html += figure("Bits of the activations", "The learned width of each activation tensor over time",
+  html += figure("Bits of the activations",
+                 "The learned width of each activation tensor over time; the image has 8 bits",
                  bits_chart(run, Kind::activation));
   html +=
       figure("Final bits of the weights", "Bar: whole bits of the packed model; tick: as learned",
@@ -212,9 +222,14 @@ string section(const RunData& run, bool alone) {
 
 // --- several runs -------------------------------------------------------------
 
+string verified_word(const RunData& run) {
+  const string verified = run.text("verified");
+  return verified == "true" ? "yes" : verified.empty() ? "\u2013" : "NO";
+}
+
 string overview(const std::vector<RunData>& runs) {
   const string head = row({"Run", "Network", "Accuracy, %", "To float", "Weight bits",
-                           "Activation bits", "Bytes", "Mismatches", "Seed"},
+                           "Activation bits", "Bytes", "Mismatches", "Verified", "Seed"},
                           "th");
   string body;
   for (std::size_t r = 0; r < runs.size(); ++r) {
@@ -224,7 +239,7 @@ string overview(const std::vector<RunData>& runs) {
     body += row({run.name, run.finished() ? arm.name : "not finished", fixed(arm.accuracy, 2),
                  signed_points(to_float(run, arm)), fixed(arm.weight_bits, 2),
                  fixed(arm.activation_bits, 2), grouped(arm.bytes),
-                 grouped(run.number("mismatches")), run.text("seed")},
+                 grouped(run.number("mismatches")), verified_word(run), run.text("seed")},
                 "td", concat("run ", run_style(r)));
   }
   return table(head, body) + figure("Accuracy against size",

@@ -116,6 +116,8 @@ Json result(const std::string& recipe, double spread) {
                      {"model_bytes", 19806},
                      {"data_bytes", 19306},
                      {"mismatches", 0},
+                     {"different_predictions", 3},
+                     {"verified", true},
                      {"budget",
                       {{"weight", {{"target", 2.5}, {"reached", 2.499}}},
                        {"activation", {{"target", 2.5}, {"reached", 2.488}}}}},

@@ -58,13 +58,45 @@ TEST_CASE("a report is one well-formed page that holds every series and asks the
   for (const char* part :
        {"<h1>lenet5-fashion</h1>", "2026-05-04", "Accuracy against size", ">uniform-2-ends8<",
         ">learned<", ">average<", ">budget 2.50<", ">conv1<", ">relu4<", "5.31 \u2192 5",
-        "mismatches: 0", "246\u202F824", "12.8 \u00D7", "\u22120.60", "finetune, epoch 4: 90.",
-        "batch = 128", "9f86d081884c7d65", "OpenBLAS 0.3.21 Haswell",
-        "prefers-color-scheme:dark"}) {
+        "verified; mismatches: 0; predictions that differ: 3.", "246\u202F824", "12.8 \u00D7",
+        "\u22120.60", "finetune, epoch 4: 90.", "batch = 128", "9f86d081884c7d65",
+        "OpenBLAS 0.3.21 Haswell", "prefers-color-scheme:dark"}) {
     INFO(part);
     CHECK(has(html, part));
   }
   for (const char* part : {"nan", "inf\"", "<script"}) CHECK_FALSE(has(html, part));
+}
+
+TEST_CASE("the verdict is that of the verification, whatever differs") {
+  const TemporaryDirectory folder;
+  test::write_sample_run(folder / "run", "lenet5-fashion");
+  const struct {
+    int mismatches;
+    bool verified;
+    const char *box, *words;
+  } cases[] = {
+      {0, true, "verdict good", "verified; mismatches: 0; predictions that differ: 3."},
+      {0, false, "verdict bad", "verification failed; mismatches: 0; predictions that differ: 3."},
+      {7, false, "verdict bad", "verification failed; mismatches: 7; predictions that differ: 3."},
+      {7, true, "verdict bad", "verification failed; mismatches: 7"},
+  };
+  for (const auto& one : cases) {
+    CAPTURE(one.mismatches);
+    CAPTURE(one.verified);
+    auto json = test::sample_result("lenet5-fashion");
+    json["mismatches"] = one.mismatches;
+    json["verified"] = one.verified;
+    write_file_atomically(folder / "run/run.json", json.dump());
+    const std::string html = report(folder / "run");
+    CHECK(has(html, one.box));
+    CHECK(has(html, std::string("<b>") + one.words));
+    const std::string both = report_html(Paths{folder / "run", folder / "run"});
+    CHECK(has(both, one.verified ? "<td>yes</td>" : "<td>NO</td>"));
+  }
+  auto json = test::sample_result("lenet5-fashion");
+  json.erase("verified");
+  write_file_atomically(folder / "run/run.json", json.dump());
+  CHECK(has(report(folder / "run"), "<p class=\"card verdict\"><b>not verified</b>"));
 }
 
 TEST_CASE("several runs share a table and a plot; runs of one name are told apart") {

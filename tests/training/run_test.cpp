@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "core/file.hpp"
@@ -99,6 +100,7 @@ TEST_CASE("run: run.json has the documented keys, and they agree with each other
   CHECK(json == finished().result);
   for (const char* key : {"recipe",
                           "arguments",
+                          "date",
                           "version",
                           "cpu",
                           "isa",
@@ -126,6 +128,8 @@ TEST_CASE("run: run.json has the documented keys, and they agree with each other
   CHECK(json["verified"] == true);
   CHECK(json["arguments"] == std::vector<std::string>{"train", "--recipe", "tiny"});
   CHECK(json["data"]["name"] == "synthetic");
+  CHECK(std::regex_match(json["date"].get<std::string>(),
+                         std::regex(R"(20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ)")));
   for (const char* side : {"weight", "activation"})
     CHECK(json["budget"][side]["reached"] <= json["budget"][side]["target"]);
 }
