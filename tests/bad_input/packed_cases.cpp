@@ -152,45 +152,62 @@ BadInputs structure_cases() {
   };
 }
 
-// Who reads whom.
-BadInputs edge_cases() {
-  return {
-      {"packed-edge-forward", edited(pool, "[1]", "[5]"), load, "no such input: got value 5"},
-      {"packed-cycle", edited(pool, "[1]", "[2]"), load, "no such input: got value 2"},
-      {"packed-edge-negative", edited(pool, "[1]", "[-1]"), load, "ops[1].in: got \"-1\""},
-      {"packed-edge-huge", edited(pool, "[1]", "[18446744073709551615]"), load, "ops[1].in"},
-      {"packed-edge-missing", edited(sum, "[2,2]", "[2]"), load, "wrong number of inputs"},
-      {"packed-edge-real", edited(pool, "[1]", "[1.0]"), load, "expected a whole number"},
-  };
-}
+// One value of the graph's JSON is not what it was.
+struct Change {
+  const char* name;
+  const std::string& op;  // the first key of this name behind it
+  const char *key, *was, *is;
+  const char* expected;
+};
 
-// Bits, grids, scales, zero-points.
-BadInputs code_cases() {
-  return {
-      {"packed-bits-0", edited(conv, "\"bits\":3", "\"bits\":0"), load, "weight.bits: got \"0\""},
-      {"packed-bits-33", edited(conv, "\"bits\":3", "\"bits\":33"), load, "weight.bits"},
-      {"packed-bits-fraction", edited(conv, "\"bits\":3", "\"bits\":2.5"), load, "weight.bits"},
-      {"packed-bits-text", edited(conv, "\"bits\":3", "\"bits\":\"3\""), load, "weight.bits"},
-      {"packed-value-bits-1", edited(image, "\"bits\":8", "\"bits\":1"), load, "input.bits"},
-      {"packed-weight-grid-wide", edited(conv, "\"hi\":3", "\"hi\":5"), load,
-       "more codes than bits"},
-      {"packed-grid-upside-down", edited(image, "\"hi\":255", "\"hi\":-1"), load,
-       "codes do not fit"},
-      {"packed-scale-0", edited(image, "\"scale\":0.5", "\"scale\":0"), load, "scale out of range"},
-      {"packed-scale-negative", edited(image, "\"scale\":0.5", "\"scale\":-0.5"), load,
-       "scale out of range"},
-      {"packed-scale-subnormal", edited(image, "\"scale\":0.5", "\"scale\":1e-40"), load,
-       "scale out of range"},
-      {"packed-scale-too-large", edited(image, "\"scale\":0.5", "\"scale\":1e39"), load,
-       "number out of range"},
-      {"packed-scale-nan", edited(image, "\"scale\":0.5", "\"scale\":NaN"), load,
-       "no JSON at offset"},
-      {"packed-scale-null", edited(image, "\"scale\":0.5", "\"scale\":null"), load,
-       "input.scale: got \"null\""},
-      {"packed-zero-off-grid", edited(image, "\"zero\":7", "\"zero\":256"), load,
-       "zero-point out of range"},
-      {"packed-zero-huge", edited(image, "\"zero\":7", "\"zero\":4294967296"), load, "input.zero"},
+BadInputs value_cases() {
+  const std::vector<Change> changes = {
+      // Who reads whom.
+      {"packed-edge-forward", pool, "in", "[1]", "[5]", "no such input: got value 5"},
+      {"packed-cycle", pool, "in", "[1]", "[2]", "no such input: got value 2"},
+      {"packed-edge-negative", pool, "in", "[1]", "[-1]", "ops[1].in: got \"-1\""},
+      {"packed-edge-huge", pool, "in", "[1]", "[18446744073709551615]", "ops[1].in"},
+      {"packed-edge-missing", sum, "in", "[2,2]", "[2]", "wrong number of inputs"},
+      {"packed-edge-real", pool, "in", "[1]", "[1.0]", "expected a whole number"},
+      // Bits, grids, scales, zero-points.
+      {"packed-bits-0", conv, "bits", "3", "0", "weight.bits: got \"0\""},
+      {"packed-bits-33", conv, "bits", "3", "33", "weight.bits"},
+      {"packed-bits-fraction", conv, "bits", "3", "2.5", "weight.bits"},
+      {"packed-bits-text", conv, "bits", "3", "\"3\"", "weight.bits"},
+      {"packed-value-bits-1", image, "bits", "8", "1", "input.bits"},
+      {"packed-weight-grid-wide", conv, "hi", "3", "5", "more codes than bits"},
+      {"packed-grid-upside-down", image, "hi", "255", "-1", "codes do not fit"},
+      {"packed-scale-0", image, "scale", "0.5", "0", "scale out of range"},
+      {"packed-scale-negative", image, "scale", "0.5", "-0.5", "scale out of range"},
+      {"packed-scale-subnormal", image, "scale", "0.5", "1e-40", "scale out of range"},
+      {"packed-scale-too-large", image, "scale", "0.5", "1e39", "number out of range"},
+      {"packed-scale-nan", image, "scale", "0.5", "NaN", "no JSON at offset"},
+      {"packed-scale-null", image, "scale", "0.5", "null", "input.scale: got \"null\""},
+      {"packed-zero-off-grid", image, "zero", "7", "256", "zero-point out of range"},
+      {"packed-zero-huge", image, "zero", "7", "4294967296", "input.zero"},
+      // Extents, windows, strides.
+      {"packed-shape-overflow", conv, "shape", "[3,2,2,1]", "[16777216,16777216,16777216,16777216]",
+       "too many elements"},
+      {"packed-shape-beyond-64-bits", conv, "shape", "[3,2,2,1]", "[9223372036854775807,2,2,1]",
+       "weight.shape"},
+      {"packed-shape-zero", conv, "shape", "[3,2,2,1]", "[0,2,2,1]", "weight.shape"},
+      {"packed-shape-rank", conv, "shape", "[3,2,2,1]", "[3,2,2,1,1,1]", "got 6 extents"},
+      {"packed-shape-mismatch", conv, "shape", "[3,2,2,1]", "[3,1,2,2]", "channels do not fit"},
+      {"packed-image-shape", image, "shape", "[4,4,1]", "[4,4]", "wrong rank"},
+      {"packed-window-too-large", pool, "kernel", "2", "9", "window larger than the image"},
+      {"packed-stride-0", conv, "stride", "1", "0", "stride: got \"0\""},
+      {"packed-groups", conv, "groups", "1", "2", "channels do not fit"},
+      {"packed-dilation-huge", conv, "dilation", "1", "16777216", "window larger than the image"},
+      {"packed-padding-huge", conv, "padding", "0", "16777216", "extent out of range"},
+      {"packed-reshape-size", flat, "shape", "[12]", "[13]", "sizes differ"},
+      {"packed-add-constant", sum, "m1", "0.5", "[]", "m1: got array"},
   };
+  BadInputs cases;
+  for (const Change& c : changes) {
+    const std::string key = '"' + std::string(c.key) + "\":";
+    cases.push_back({c.name, edited(c.op, key + c.was, key + c.is), load, c.expected});
+  }
+  return cases;
 }
 
 // The tensors: sizes, types, contents.
@@ -225,31 +242,6 @@ BadInputs number_cases() {
   };
 }
 
-// Extents, windows, strides.
-BadInputs shape_cases() {
-  return {
-      {"packed-shape-overflow", edited(conv, "[3,2,2,1]", "[16777216,16777216,16777216,16777216]"),
-       load, "too many elements"},
-      {"packed-shape-beyond-64-bits", edited(conv, "[3,2,2,1]", "[9223372036854775807,2,2,1]"),
-       load, "weight.shape"},
-      {"packed-shape-zero", edited(conv, "[3,2,2,1]", "[0,2,2,1]"), load, "weight.shape"},
-      {"packed-shape-rank", edited(conv, "[3,2,2,1]", "[3,2,2,1,1,1]"), load, "got 6 extents"},
-      {"packed-shape-mismatch", edited(conv, "[3,2,2,1]", "[3,1,2,2]"), load,
-       "channels do not fit"},
-      {"packed-image-shape", edited(image, "[4,4,1]", "[4,4]"), load, "wrong rank"},
-      {"packed-window-too-large", edited(pool, "\"kernel\":2", "\"kernel\":9"), load,
-       "window larger than the image"},
-      {"packed-stride-0", edited(conv, "\"stride\":1", "\"stride\":0"), load, "stride: got \"0\""},
-      {"packed-groups", edited(conv, "\"groups\":1", "\"groups\":2"), load, "channels do not fit"},
-      {"packed-dilation-huge", edited(conv, "\"dilation\":1", "\"dilation\":16777216"), load,
-       "window larger than the image"},
-      {"packed-padding-huge", edited(conv, "\"padding\":0", "\"padding\":16777216"), load,
-       "extent out of range"},
-      {"packed-reshape-size", edited(flat, "[12]", "[13]"), load, "sizes differ"},
-      {"packed-add-constant", edited(sum, "\"m1\":0.5", "\"m1\":[]"), load, "m1: got array"},
-  };
-}
-
 // Codes and accumulators where they do not belong, and the model card.
 BadInputs ending_cases() {
   return {
@@ -275,8 +267,8 @@ BadInputs ending_cases() {
 
 BadInputs packed_cases() {
   BadInputs all;
-  for (const auto& cases : {frame_cases(), structure_cases(), edge_cases(), code_cases(),
-                            number_cases(), shape_cases(), ending_cases()})
+  for (const auto& cases :
+       {frame_cases(), structure_cases(), value_cases(), number_cases(), ending_cases()})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
