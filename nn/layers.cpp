@@ -16,6 +16,16 @@ Var initial_bias(Initializer& init, Index size, Index fan_in) {
   return Var(init.uniform({size}, -bound, bound), true);
 }
 
+/// What Linear and Conv2d show, in this order.
+template <class Layer>
+void visit_product(Visitor& visitor, Layer& layer) {
+  visitor.slot("input_q", layer.input_q);
+  visitor.parameter("weight", layer.weight);
+  visitor.slot("weight_q", layer.weight_q);
+  if (layer.bias) visitor.parameter("bias", layer.bias);
+  visitor.slot("output_q", layer.output_q);
+}
+
 }  // namespace
 
 Linear::Linear(Index in, Index out, Initializer& init, bool with_bias)
@@ -27,13 +37,7 @@ Var Linear::forward(const Var& x) {
   return output_q(op::linear(input_q(x), weight_q(weight), bias));
 }
 
-void Linear::visit(Visitor& visitor) {
-  visitor.slot("input_q", input_q);
-  visitor.parameter("weight", weight);
-  visitor.slot("weight_q", weight_q);
-  if (bias) visitor.parameter("bias", bias);
-  visitor.slot("output_q", output_q);
-}
+void Linear::visit(Visitor& visitor) { visit_product(visitor, *this); }
 
 Conv2d::Conv2d(Index in, Index out, Index kernel, Initializer& init,
                const op::Conv2dOptions& options, bool with_bias)
@@ -50,13 +54,7 @@ Var Conv2d::forward(const Var& x) {
   return output_q(op::conv2d(input_q(x), weight_q(weight), bias, options));
 }
 
-void Conv2d::visit(Visitor& visitor) {
-  visitor.slot("input_q", input_q);
-  visitor.parameter("weight", weight);
-  visitor.slot("weight_q", weight_q);
-  if (bias) visitor.parameter("bias", bias);
-  visitor.slot("output_q", output_q);
-}
+void Conv2d::visit(Visitor& visitor) { visit_product(visitor, *this); }
 
 BatchNorm2d::BatchNorm2d(Index channels)
     : gamma(Tensor({channels}, Real(1)), true),
