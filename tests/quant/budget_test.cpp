@@ -30,8 +30,8 @@ class Bench {
       else
         bits = std::make_unique<StochasticBits>(widths, start);
       owned_.push_back(std::make_unique<Quantizer>(
-          Quantizer::Info{"t" + std::to_string(k), Role::weight, elements[k], Coding::symmetric,
-                          widths, 1, 1},
+          Quantizer::Info{std::string("t").append(std::to_string(k)), Role::weight, elements[k],
+                          Coding::symmetric, widths, 1, 1},
           std::move(bits),
           quant::minmax_range({Coding::symmetric, widths, 1, false, false, true})));
     }

@@ -21,7 +21,7 @@ std::vector<RoundingItem> random_items(std::uint32_t seed, int count) {
   std::vector<RoundingItem> items;
   for (int k = 0; k < count; ++k) {
     const Philox::Block r = draw({0, 0, 0, static_cast<std::uint32_t>(k)});
-    RoundingItem item{"t" + std::to_string(k),
+    RoundingItem item{std::string("t").append(std::to_string(k)),
                       2 + 6 * double(uniform(r[0])),
                       1 + static_cast<Index>(r[1] % 5000),
                       0.1 + double(uniform(r[2])),
