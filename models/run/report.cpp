@@ -158,7 +158,7 @@ string charts(const RunData& run) {
   html += figure("Bits of the weights", "The learned width of each weight tensor over time",
                  bits_chart(run, Kind::weight));
   html += figure("Bits of the activations",
-                 "The learned width of each activation tensor over time; the image has 8 bits",
+                 "The learned width of each tensor over time; the image has 8 bits",
                  bits_chart(run, Kind::activation));
   html +=
       figure("Final bits of the weights", "Bar: whole bits of the packed model; tick: as learned",
