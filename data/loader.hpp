@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -55,6 +56,39 @@ class Loader {
   /// The next batch, or nullptr at the epoch's end.  It is valid until the next
   /// call of next() or start_epoch().  What the data set throws is thrown here.
   const Batch* next();
+
+  /// One epoch as a range, which begins it:
+  ///
+  ///   for (const Batch& batch : loader.epoch(1)) ...
+  class Epoch {
+   public:
+    class Iterator {
+     public:
+      explicit Iterator(Loader& loader) : loader_(&loader), batch_(loader.next()) {}
+      const Batch& operator*() const { return *batch_; }
+      const Batch* operator->() const { return batch_; }
+      Iterator& operator++() {
+        batch_ = loader_->next();
+        return *this;
+      }
+      bool operator==(std::default_sentinel_t) const { return batch_ == nullptr; }
+
+     private:
+      Loader* loader_;
+      const Batch* batch_;
+    };
+
+    explicit Epoch(Loader& loader) : loader_(&loader) {}
+    Iterator begin() const { return Iterator(*loader_); }
+    std::default_sentinel_t end() const { return {}; }
+
+   private:
+    Loader* loader_;
+  };
+  Epoch epoch(std::uint32_t number) {
+    start_epoch(number);
+    return Epoch(*this);
+  }
 
  private:
   static constexpr Index ring_size = 3;

@@ -61,6 +61,12 @@ std::vector<Named<Var>> parameters(Module& root) { return collect<Var>(root, Par
 std::vector<Named<Tensor>> buffers(Module& root) { return collect<Tensor>(root, Buffers{}); }
 std::vector<Named<Slot>> slots(Module& root) { return collect<Slot>(root, Slots{}); }
 
+std::vector<Var> variables(Module& root) {
+  std::vector<Var> all;
+  for (auto& [name, parameter] : parameters(root)) all.push_back(*parameter);
+  return all;
+}
+
 std::vector<Named<Module>> modules(Module& root) {
   std::vector<Named<Module>> all = collect<Module>(root, Modules{});
   all.insert(all.begin(), {std::string(), &root});

@@ -116,6 +116,9 @@ std::vector<Named<Tensor>> buffers(Module& root);
 std::vector<Named<Slot>> slots(Module& root);
 std::vector<Named<Module>> modules(Module& root);
 
+/// All parameters without their names, as an optimizer takes them.
+std::vector<Var> variables(Module& root);
+
 /// The module at `path` ("" is the root); an Error lists what there is.
 Module& module_at(Module& root, std::string_view path);
 

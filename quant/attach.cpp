@@ -227,6 +227,13 @@ void attach(nn::Module& model, const Tensor& sample, const Spec& spec) {
   nn::name_modules(model);
 }
 
+void quantize(nn::Module& model, const Tensor& images, const Spec& spec) {
+  attach(model, images, spec);
+  set_mode(model, Quantizer::Mode::observe);
+  model(Var(images));
+  calibrated(model);
+}
+
 void detach(nn::Module& model) {
   for (auto& [name, slot] : nn::slots(model)) slot->clear();
 }

@@ -23,7 +23,7 @@ struct TensorSpec {
 struct Spec {
   TensorSpec weight, activation;
   /// Widths by layer name ("conv1", "fc3"): the layer's weight is `fixed` at it.
-  std::vector<std::pair<std::string, int>> weight_bits;
+  std::vector<std::pair<std::string, int>> weight_bits = {};
   std::uint64_t seed = 0;  // of random starts
 };
 
@@ -38,6 +38,9 @@ struct Spec {
 /// slot; a product that reads no codes; an image that two ops read; a layer name
 /// in `weight_bits` that does not exist, or stands there twice.
 void attach(nn::Module& model, const Tensor& sample, const Spec& spec);
+
+/// attach(), and ranges for every quantizer from a forward pass over `images`.
+void quantize(nn::Module& model, const Tensor& images, const Spec& spec);
 
 /// Empties every slot.
 void detach(nn::Module& model);

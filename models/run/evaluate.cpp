@@ -18,26 +18,32 @@ void count(const Tensor& logits, const Tensor& labels, Index& correct, double& l
   }
 }
 
+/// Of the logits that `forward` makes of a batch of images.
+template <class Forward>
+Score score(const std::shared_ptr<const data::Dataset>& dataset, Index batch_size,
+            const Forward& forward) {
+  data::Loader loader(dataset, {.batch = batch_size, .shuffle = false});
+  double loss = 0;
+  Index correct = 0;
+  for (const data::Batch& batch : loader.epoch(0))
+    count(forward(batch.images), batch.labels, correct, loss);
+  const auto size = static_cast<double>(dataset->size());
+  return {100 * static_cast<double>(correct) / size, loss / size};
+}
+
 }  // namespace
+
+Score evaluate(nn::Module& model, const std::shared_ptr<const data::Dataset>& dataset,
+               Index batch) {
+  return score(dataset, batch, [&](const Tensor& images) { return model(Var(images)).value(); });
+}
 
 Score evaluate(nn::Module& model, const Recipe& recipe,
                const std::shared_ptr<const data::Dataset>& dataset) {
-  data::LoaderOptions options;
-  options.batch = recipe.batch;
-  options.shuffle = false;
-  data::Loader loader(dataset, options);
-  loader.start_epoch(0);
-  deploy::Graph graph;
-  const bool deployable = is_deployable(model);
-  if (deployable) graph = lower(model, recipe);
-  double loss = 0;
-  Index correct = 0;
-  while (const data::Batch* batch = loader.next())
-    count(deployable ? deploy::evaluate(graph, batch->images).logits
-                     : model(Var(batch->images)).value(),
-          batch->labels, correct, loss);
-  const auto size = static_cast<double>(dataset->size());
-  return {100 * static_cast<double>(correct) / size, loss / size};
+  if (!is_deployable(model)) return evaluate(model, dataset, recipe.batch);
+  const deploy::Graph graph = lower(model, recipe);
+  return score(dataset, recipe.batch,
+               [&](const Tensor& images) { return deploy::evaluate(graph, images).logits; });
 }
 
 }  // namespace fraqat::run

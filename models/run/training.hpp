@@ -20,6 +20,10 @@ struct Score {
 Score evaluate(nn::Module& model, const Recipe& recipe,
                const std::shared_ptr<const data::Dataset>& dataset);
 
+/// The same of the module forward, for any network.
+Score evaluate(nn::Module& model, const std::shared_ptr<const data::Dataset>& dataset,
+               Index batch = 128);
+
 /// One stretch of training.
 struct Stretch {
   std::string phase;    // its name in the metrics

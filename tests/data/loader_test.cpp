@@ -62,6 +62,21 @@ std::vector<std::vector<float>> epoch(Loader& loader, std::uint32_t number, Inde
 
 }  // namespace
 
+TEST_CASE("loader: an epoch is a range") {
+  const auto numbers = std::make_shared<Numbers>(10);
+  for (const bool prefetch : {false, true}) {
+    Loader loader(numbers, options(4, prefetch));
+    for (const std::uint32_t number : {3u, 4u}) {
+      const auto expected = epoch(loader, number);
+      std::vector<std::vector<float>> seen;
+      for (const Batch& batch : loader.epoch(number))
+        seen.emplace_back(batch.images.span().begin(), batch.images.span().end());
+      CHECK(seen == expected);
+    }
+    CHECK(loader.epoch(3).begin()->images[0] == epoch(loader, 3)[0][0]);
+  }
+}
+
 TEST_CASE("shuffle: every element once, a function of seed and epoch alone") {
   for (const std::size_t size : {1u, 2u, 3u, 10u, 1001u}) {
     std::vector<std::uint32_t> order(size);

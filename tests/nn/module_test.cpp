@@ -90,6 +90,14 @@ TEST_CASE("module: found items are the module's own") {
   CHECK(&nn::module_at(network.root, "") == &network.root);
 }
 
+TEST_CASE("module: variables are the parameters themselves") {
+  Network network;
+  const std::vector<Var> variables = nn::variables(network.root);
+  const auto named = nn::parameters(network.root);
+  REQUIRE(variables.size() == named.size());
+  for (std::size_t i = 0; i < named.size(); ++i) CHECK(variables[i].id() == named[i].item->id());
+}
+
 TEST_CASE("module: a wrong path lists what there is") {
   Network network;
   CHECK_THROWS_WITH_AS(nn::module_at(network.root, "features.3"),

@@ -82,6 +82,22 @@ TEST_CASE("attach: a quantizer that is off or watching changes nothing") {
   CHECK(quant::quantizers(*model).empty());
 }
 
+TEST_CASE("quantize: attached, calibrated on the images, and on") {
+  const auto one = models::make("lenet5", {28, 28, 1}, 10, 1);
+  const auto other = models::make("lenet5", {28, 28, 1}, 10, 1);
+  quant::Spec spec;
+  spec.weight.start = spec.activation.start = 4;
+  quant::quantize(*one, image(), spec);
+  quant::attach(*other, image(), spec);
+  quant::set_mode(*other, quant::Quantizer::Mode::observe);
+  (*other)(Var(image()));
+  quant::calibrated(*other);
+  const Tensor a = (*one)(Var(image())).value(), b = (*other)(Var(image())).value();
+  for (Index i = 0; i < 10; ++i) CHECK(a[i] == b[i]);
+  for (const quant::Quantizer* q : quant::quantizers(*one))
+    CHECK(q->mode() == quant::Quantizer::Mode::on);
+}
+
 TEST_CASE("attach: layers by name, random starts") {
   const auto model = models::make("lenet5", {28, 28, 1}, 10, 1);
   quant::Spec spec;
