@@ -160,6 +160,38 @@ void BudgetedBits::check_alive() {
   }
 }
 
+template <class Self, class Each>
+void BudgetedBits::each_number(Self& self, Each&& each) {
+  each(self.start_);
+  each(self.price_);
+  each(self.sum_price_);
+  each(self.steps_);
+  each(self.tail_steps_);
+  each(self.limited_);
+  each(self.met_);
+  for (auto& item : self.items_) {
+    for (auto& m : item.m) each(m);
+    for (auto& v : item.v) each(v);
+    each(item.sum_bits);
+    each(item.sum_gain);
+    each(item.touched);
+  }
+}
+
+std::vector<double> BudgetedBits::state() const {
+  std::vector<double> numbers;
+  each_number(*this, [&](const auto& x) { numbers.push_back(static_cast<double>(x)); });
+  return numbers;
+}
+
+void BudgetedBits::set_state(std::span<const double> numbers) {
+  const std::size_t expected = state().size();
+  check(numbers.size() == expected, "[search] the state of a budget has the wrong size: got ",
+        numbers.size(), " numbers; expected ", expected);
+  std::size_t i = 0;
+  each_number(*this, [&](auto& x) { x = static_cast<std::decay_t<decltype(x)>>(numbers[i++]); });
+}
+
 Var bit_cost(const std::vector<Quantizer*>& quantizers, double lambda, bool quadratic) {
   Var total;
   for (Quantizer* q : quantizers) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,11 @@ class BudgetedBits {
   /// exactly zero in every step since the last call: it is not being learned.
   void check_alive();
 
+  /// Everything that step() has left here, as numbers, and back: what a resumed
+  /// search needs besides the policies' own parameters.
+  std::vector<double> state() const;
+  void set_state(std::span<const double> numbers);
+
  private:
   struct Item {
     Quantizer* quantizer;
@@ -69,6 +75,8 @@ class BudgetedBits {
   void take_gradients();
   double cost_at(double price);
   void find_price(double target);
+  template <class Self, class Each>
+  static void each_number(Self& self, Each&& each);
 
   std::vector<Item> items_;
   Options options_;

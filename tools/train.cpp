@@ -3,6 +3,7 @@
 #include <span>
 
 #include "core/file.hpp"
+#include "models/run/recipe.hpp"
 #include "models/run/report.hpp"
 #include "models/run/session.hpp"
 #include "tools/command.hpp"
@@ -16,26 +17,55 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct TrainOptions final : Common {
-  std::string recipe, out, from, data_dir;
+  std::string recipe, out, from, resume, data_dir;
   std::vector<std::string> settings;
 };
 
-int train(const TrainOptions& options) {
-  constexpr int shell_offset = 128;
+struct Task {
+  run::Recipe recipe;
+  run::Options options;
+};
+
+/// A new run, or the one that is in a folder.
+Task task_of(const TrainOptions& options) {
+  if (!options.resume.empty()) {
+    const std::filesystem::path out = options.resume;
+    check_usage(std::filesystem::exists(out / "recipe.toml"), "[resume] ", options.resume,
+                " holds no run: got no recipe.toml; expected the folder of an unfinished one");
+    return {run::load_recipe((out / "recipe.toml").string(), {}),
+            {out, {}, options.data_dir, {}, true}};
+  }
+  check_usage(!options.recipe.empty(), "[train] nothing to do: expected --recipe or --resume");
   std::vector<std::string> settings = options.settings;
   if (options.seed) settings.push_back("seed=" + std::to_string(*options.seed));
   const run::Recipe recipe = run::load_recipe(options.recipe, settings);
   const std::filesystem::path out = options.out.empty()
                                         ? std::filesystem::path("runs") / recipe.name
                                         : std::filesystem::path(options.out);
+  return {recipe, {out, options.from, options.data_dir, arguments(), false}};
+}
 
+Json run_task(const TrainOptions& options, const Task& task) {
+  if (task.options.resume)
+    if (Json finished = run::finished_run(task.options.out); finished.is_object()) {
+      if (!options.quiet) std::cerr << "[resume] " << task.options.out.string() << " is finished\n";
+      return finished;
+    }
+  Progress progress(options.quiet, task.recipe.batch);
+  return run::run(task.recipe, task.options, progress);
+}
+
+int train(const TrainOptions& options) {
+  constexpr int shell_offset = 128;
+  const Task task = task_of(options);
+  const std::filesystem::path& out = task.options.out;
   note_signals();
   Json result;
   try {
-    Progress progress(options.quiet, recipe.batch);
-    result = run::run(recipe, {out, options.from, options.data_dir, arguments()}, progress);
+    result = run_task(options, task);
   } catch (const run::Stopped& stopped) {
-    std::cerr << "[train] stopped by a signal; saved " << stopped.checkpoint.string() << '\n';
+    std::cerr << "[train] stopped by a signal; saved " << stopped.checkpoint.string()
+              << "; to go on: fraqat train --resume " << out.string() << '\n';
     return shell_offset + noted_signal();
   }
   write_file_atomically((out / "report.html").string(), run::report_html(std::span(&out, 1)));
@@ -53,16 +83,25 @@ void add_train(CLI::App& program) {
   CLI::App& command = add_command(program, "train",
                                   "Run a recipe: float training, search of bits, rounding, packing",
                                   options, [options] { return train(*options); });
-  command.add_option("--recipe", options->recipe, "Name of a recipe, or a TOML file")
-      ->required()
-      ->type_name("NAME|FILE");
-  command.add_option("--set", options->settings, "Change one key of the recipe (repeatable)")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  command.add_option("--out", options->out, "Run folder; runs/NAME unless given")->type_name("DIR");
-  command.add_option("--from", options->from, "Float checkpoint: skip the float phase")
-      ->type_name("CHECKPOINT");
+  CLI::Option* recipe =
+      command.add_option("--recipe", options->recipe, "Name of a recipe, or a TOML file")
+          ->type_name("NAME|FILE");
+  CLI::Option* settings =
+      command.add_option("--set", options->settings, "Change one key of the recipe (repeatable)")
+          ->type_name("KEY=VALUE")
+          ->expected(1)
+          ->take_all();
+  CLI::Option* out =
+      command.add_option("--out", options->out, "Run folder; runs/NAME unless given")
+          ->type_name("DIR");
+  CLI::Option* from =
+      command.add_option("--from", options->from, "Float checkpoint: skip the float phase")
+          ->type_name("CHECKPOINT");
+  CLI::Option* resume =
+      command.add_option("--resume", options->resume, "Go on with the unfinished run in DIR")
+          ->type_name("DIR");
+  for (CLI::Option* option : {recipe, settings, out, from, command.get_option("--seed")})
+    resume->excludes(option);
   add_data_dir(command, options->data_dir);
 }
 

@@ -48,6 +48,32 @@ std::string layer_of(const std::string& slot) {
   return dot == std::string::npos ? std::string() : slot.substr(0, dot);
 }
 
+/// The network that --from names.
+std::unique_ptr<nn::Module> read_float_model(const Session& session) {
+  const Recipe& recipe = session.recipe();
+  Loaded loaded = load_checkpoint(session.from());
+  check_usage(!loaded.quantized, "[train] --from ", session.from().string(),
+              " holds a quantized network; expected the float checkpoint of a run");
+  check_usage(loaded.recipe.model == recipe.model && loaded.recipe.data == recipe.data,
+              "[train] --from ", session.from().string(), " is another network: got ",
+              loaded.recipe.model, " on ", loaded.recipe.data, "; expected ", recipe.model, " on ",
+              recipe.data);
+  return std::move(loaded.model);
+}
+
+/// An arm that an earlier part of a resumed run has finished, if it has.
+bool take_finished(const Session& session, const std::string& name, ordered_json& arms) {
+  const ordered_json& done = session.journal().notes["arms"];
+  if (!done.contains(name)) return false;
+  arms.push_back(done[name]);
+  return true;
+}
+
+void finish(const Session& session, ordered_json arm, ordered_json& arms) {
+  session.journal().notes["arms"][arm["name"].get<std::string>()] = arm;
+  arms.push_back(std::move(arm));
+}
+
 /// Both stretches of training with the widths that `model` has, frozen after the
 /// first as those of the learned network are.
 void train_fixed(const Session& session, nn::Module& model, const Recipe& recipe,
@@ -59,7 +85,19 @@ void train_fixed(const Session& session, nn::Module& model, const Recipe& recipe
   reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
   const Score score = evaluate(model, recipe, session.test());
-  arms.push_back(quantized_arm(name, model, score));
+  finish(session, quantized_arm(name, model, score), arms);
+}
+
+/// Learns the widths of `model` and makes them whole; returns what became of the budgets.
+ordered_json search_widths(const Session& session, nn::Module& model) {
+  const Recipe& recipe = session.recipe();
+  calibrate(session, model);
+  BitSearch search(model, recipe);
+  train(session, model, recipe, recipe.search, {"search", recipe.float_training.epochs}, &search);
+  save_checkpoint(session.checkpoint("search"), model, recipe, "search");
+  ordered_json budget = search.round();
+  save_checkpoint(session.checkpoint("rounded"), model, recipe, "rounded");
+  return budget;
 }
 
 /// Layers with weights, in order.
@@ -99,27 +137,25 @@ Index packed_bytes(nn::Module& model) {
 
 std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& arms) {
   const Recipe& recipe = session.recipe();
-  if (!session.options().from.empty()) {
-    Loaded loaded = load_checkpoint(session.options().from);
-    check_usage(!loaded.quantized, "[train] --from ", session.options().from.string(),
-                " holds a quantized network; expected the float checkpoint of a run");
-    check_usage(loaded.recipe.model == recipe.model && loaded.recipe.data == recipe.data,
-                "[train] --from ", session.options().from.string(), " is another network: got ",
-                loaded.recipe.model, " on ", loaded.recipe.data, "; expected ", recipe.model,
-                " on ", recipe.data);
-    const Score score = evaluate(*loaded.model, recipe, session.test());
-    arms.push_back(float_arm(*loaded.model, score));
-    return std::move(loaded.model);
-  }
+  const std::filesystem::path path = session.checkpoint("float");
+  if (take_finished(session, "float", arms)) return load_checkpoint(path).model;
   std::unique_ptr<nn::Module> model = make_model(recipe);
-  const Score score = train(session, *model, recipe, recipe.float_training, {"float"});
-  save_checkpoint(session.checkpoint("float"), *model, recipe, "float");
-  arms.push_back(float_arm(*model, score));
+  Score score;
+  if (session.from().empty()) {
+    score = train(session, *model, recipe, recipe.float_training, {"float"});
+  } else {
+    model = read_float_model(session);
+    score = evaluate(*model, recipe, session.test());
+  }
+  save_checkpoint(path, *model, recipe, "float");
+  finish(session, float_arm(*model, score), arms);
   return model;
 }
 
 void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits, bool ends8,
                  ordered_json& arms) {
+  const std::string name = "uniform-" + std::to_string(bits) + (ends8 ? "-ends8" : "");
+  if (take_finished(session, name, arms)) return;
   Recipe recipe = session.recipe();
   recipe.weight.bits = recipe.activation.bits = "fixed";
   for (Tensors* tensors : {&recipe.weight, &recipe.activation}) {
@@ -135,12 +171,13 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
   }
   quant::attach(*model, sample_image(recipe), quant_spec(recipe));
   calibrate(session, *model);
-  const std::string name = "uniform-" + std::to_string(bits) + (ends8 ? "-ends8" : "");
   train_fixed(session, *model, recipe, name, arms);
 }
 
 void random_arm(const Session& session, const nn::NamedTensors& start, int number,
                 nn::Module& learned, ordered_json& arms) {
+  const std::string name = "random-" + std::to_string(number);
+  if (take_finished(session, name, arms)) return;
   const Recipe& recipe = session.recipe();
   const std::unique_ptr<nn::Module> model = make_model(recipe);
   nn::apply_state(*model, start, "the float network");
@@ -153,26 +190,29 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
     const std::vector<Quantizer*> quantizers = of_role(*model, role);
     for (std::size_t k = 0; k < quantizers.size(); ++k) quantizers[k]->freeze(drawn.bits[k]);
   }
-  train_fixed(session, *model, recipe, "random-" + std::to_string(number), arms);
+  train_fixed(session, *model, recipe, name, arms);
 }
 
-void learned_arm(const Session& session, nn::Module& model, ordered_json& result) {
+std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<nn::Module> model,
+                                        ordered_json& result) {
   const Recipe& recipe = session.recipe();
-  quant::attach(model, sample_image(recipe), quant_spec(recipe));
-  calibrate(session, model);
-  const int first = recipe.float_training.epochs;
-  BitSearch search(model, recipe);
-  train(session, model, recipe, recipe.search, {"search", first}, &search);
-  save_checkpoint(session.checkpoint("search"), model, recipe, "search");
-  result["budget"] = search.round();
-  save_checkpoint(session.checkpoint("rounded"), model, recipe, "rounded");
-  const Score last =
-      train(session, model, recipe, recipe.finetune, {"finetune", first + recipe.search.epochs});
-  result["samples_per_second"] = last.samples_per_second;
-  reestimate_batch_norm(session, model, recipe);
-  save_checkpoint(session.checkpoint("final"), model, recipe, "final");
-  const Score score = evaluate(model, recipe, session.test());
-  result["arms"].push_back(quantized_arm("learned", model, score));
+  ordered_json& notes = session.journal().notes;
+  const std::filesystem::path path = session.checkpoint("final");
+  if (take_finished(session, "learned", result["arms"])) {
+    model = load_checkpoint(path).model;
+  } else {
+    quant::attach(*model, sample_image(recipe), quant_spec(recipe));
+    if (!notes.contains("budget")) notes["budget"] = search_widths(session, *model);
+    const int first = recipe.float_training.epochs + recipe.search.epochs;
+    const Score last = train(session, *model, recipe, recipe.finetune, {"finetune", first});
+    notes["samples_per_second"] = last.samples_per_second;
+    reestimate_batch_norm(session, *model, recipe);
+    save_checkpoint(path, *model, recipe, "final");
+    const Score score = evaluate(*model, recipe, session.test());
+    finish(session, quantized_arm("learned", *model, score), result["arms"]);
+  }
+  for (const char* key : {"budget", "samples_per_second"}) result[key] = notes[key];
+  return model;
 }
 
 ordered_json tensors_of(nn::Module& model) {

@@ -7,7 +7,8 @@ namespace fraqat::run {
 
 /// The arms of a run: networks that differ in one thing.  Each function trains
 /// one of them, saves its checkpoint and appends {"name", "accuracy", "loss",
-/// "bytes", "avg_weight_bits", "avg_activation_bits"} to `arms`.
+/// "bytes", "avg_weight_bits", "avg_activation_bits"} to `arms`.  What an earlier part
+/// of a resumed run has finished is read instead.
 
 /// The float network of the recipe, trained, or read from --from.
 std::unique_ptr<nn::Module> float_model(const Session& session, nlohmann::ordered_json& arms);
@@ -22,9 +23,10 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
 void random_arm(const Session& session, const nn::NamedTensors& start, int number,
                 nn::Module& learned, nlohmann::ordered_json& arms);
 
-/// From float to a network with frozen widths, which is left in `model`.  Returns
-/// what else a run says of it: {"budget", "samples_per_second"}.
-void learned_arm(const Session& session, nn::Module& model, nlohmann::ordered_json& result);
+/// From the float network to one with learned, frozen widths.  Adds to `result`,
+/// besides its arm, "budget" and "samples_per_second".
+std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<nn::Module> model,
+                                        nlohmann::ordered_json& result);
 
 /// Data bytes of the packed model: codes, multipliers, offsets, scales.
 Index packed_bytes(nn::Module& model);

@@ -166,6 +166,39 @@ void BitSearch::describe(nlohmann::ordered_json& line) const {
     }
 }
 
+nlohmann::json BitSearch::state() {
+  nlohmann::json state = {{"touched", touched_}, {"warm", warm_}, {"tail_steps", tail_steps_}};
+  for (const Side& side : sides_) {
+    state[side.name]["sums"] = side.sums;
+    if (side.budget) state[side.name]["budget"] = side.budget->state();
+  }
+  if (optimizer_)
+    optimizer_->visit_state([&](const std::string& name, const Tensor& tensor) {
+      state["optimizer"][name] = std::vector<double>(tensor.span().begin(), tensor.span().end());
+    });
+  return state;
+}
+
+void BitSearch::set_state(const nlohmann::json& state) {
+  touched_ = state.at("touched").get<std::vector<char>>();
+  warm_ = state.at("warm");
+  tail_steps_ = state.at("tail_steps");
+  for (Side& side : sides_) {
+    side.sums = state.at(side.name).at("sums").get<std::vector<double>>();
+    check(side.sums.size() == side.all.size() && touched_.size() == priced_.size(),
+          "[search] the state is that of another network");
+    if (side.budget)
+      side.budget->set_state(state.at(side.name).at("budget").get<std::vector<double>>());
+  }
+  if (!optimizer_) return;
+  optimizer_->visit_state([&](const std::string& name, Tensor& tensor) {
+    const auto numbers = state.at("optimizer").at(name).get<std::vector<double>>();
+    check(numbers.size() == tensor.span().size(), "[search] ", name, " is of another network");
+    std::transform(numbers.begin(), numbers.end(), tensor.data(),
+                   [](double x) { return static_cast<float>(x); });
+  });
+}
+
 std::vector<quant::RoundingItem> BitSearch::items(const Side& side) const {
   const double elements = total_elements(side.all);
   const std::vector<double> gains =

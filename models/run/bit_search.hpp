@@ -33,6 +33,10 @@ class BitSearch {
   void check_alive();
   void describe(nlohmann::ordered_json& line) const;
 
+  /// What a resumed search needs besides the network, exactly.
+  nlohmann::json state();
+  void set_state(const nlohmann::json& state);
+
   /// Rounds every learned width as the recipe says, freezes all quantizers and
   /// returns {"weight": {"unit", "target", "reached", "price"}, ...} for the
   /// budgets.  An Error if no allowed widths meet a budget.
@@ -59,7 +63,7 @@ class BitSearch {
   const Recipe& recipe_;
   std::vector<Side> sides_;
   std::vector<quant::Quantizer*> priced_;
-  std::vector<bool> touched_;  // of priced_: a task gradient has been seen in this epoch
+  std::vector<char> touched_;  // of priced_: a task gradient has been seen in this epoch
   bool warm_ = false;          // a step of this epoch was in the warm-up
   std::unique_ptr<optim::Optimizer> optimizer_;  // of priced_
   Index tail_steps_ = 0;

@@ -12,36 +12,6 @@ namespace {
 constexpr std::string_view format_key = "fraqat.format";
 constexpr std::string_view format_name = "checkpoint";
 
-/// {"conv1.weight_q": [5.31, 5]}: the fractional width, and the integer one of
-/// a frozen quantizer.
-std::string bits_of(nn::Module& model) {
-  nlohmann::ordered_json bits;
-  for (quant::Quantizer* q : quant::quantizers(model)) {
-    nlohmann::ordered_json entry = {q->learned_bits()};
-    if (q->frozen()) entry.push_back(q->hard_bits());
-    bits[q->info().name] = std::move(entry);
-  }
-  return bits.is_null() ? std::string() : bits.dump();
-}
-
-void set_bits(nn::Module& model, const std::string& text, const std::string& path) {
-  const auto bits = nlohmann::json::parse(text, nullptr, false);
-  for (quant::Quantizer* q : quant::quantizers(model)) {
-    const std::string& name = q->info().name;
-    const bool known = bits.is_object() && bits.contains(name) && bits[name].is_array() &&
-                       !bits[name].empty() && bits[name][0].is_number();
-    check_input(known, "[checkpoint] ", path, ": fraqat.bits has no width of ", name);
-    if (bits[name].size() < 2) continue;
-    const bool whole = bits[name][1].is_number_integer();
-    const int width = whole ? bits[name][1].get<int>() : 0;
-    check_input(q->info().widths.find(width) >= 0, "[checkpoint] ", path, ": fraqat.bits of ", name,
-                " is no candidate: got ", bits[name][1].dump(), "; expected ",
-                q->info().widths.lowest(), " to ", q->info().widths.highest());
-    q->freeze(width);
-    q->set_learned_bits(bits[name][0].get<double>());
-  }
-}
-
 const std::string& entry(const nn::Metadata& metadata, const std::string& key,
                          const std::string& path) {
   const auto found = metadata.find(key);
@@ -56,11 +26,39 @@ void build(Loaded& loaded, const nn::Metadata& metadata, const std::string& name
   loaded.quantized = metadata.count("fraqat.bits") > 0;
   if (!loaded.quantized) return;
   quant::attach(*loaded.model, sample_image(loaded.recipe), quant_spec(loaded.recipe));
-  set_bits(*loaded.model, entry(metadata, "fraqat.bits", name), name);
+  apply_widths(*loaded.model, entry(metadata, "fraqat.bits", name), name);
   quant::set_mode(*loaded.model, quant::Quantizer::Mode::on);
 }
 
 }  // namespace
+
+std::string widths_text(nn::Module& model) {
+  nlohmann::ordered_json bits;
+  for (quant::Quantizer* q : quant::quantizers(model)) {
+    nlohmann::ordered_json entry = {q->learned_bits()};
+    if (q->frozen()) entry.push_back(q->hard_bits());
+    bits[q->info().name] = std::move(entry);
+  }
+  return bits.is_null() ? std::string() : bits.dump();
+}
+
+void apply_widths(nn::Module& model, const std::string& text, const std::string& origin) {
+  const auto bits = nlohmann::json::parse(text, nullptr, false);
+  for (quant::Quantizer* q : quant::quantizers(model)) {
+    const std::string& name = q->info().name;
+    const bool known = bits.is_object() && bits.contains(name) && bits[name].is_array() &&
+                       !bits[name].empty() && bits[name][0].is_number();
+    check_input(known, "[checkpoint] ", origin, ": fraqat.bits has no width of ", name);
+    if (bits[name].size() < 2) continue;
+    const bool whole = bits[name][1].is_number_integer();
+    const int width = whole ? bits[name][1].get<int>() : 0;
+    check_input(q->info().widths.find(width) >= 0, "[checkpoint] ", origin, ": fraqat.bits of ",
+                name, " is no candidate: got ", bits[name][1].dump(), "; expected ",
+                q->info().widths.lowest(), " to ", q->info().widths.highest());
+    q->freeze(width);
+    q->set_learned_bits(bits[name][0].get<double>());
+  }
+}
 
 bool is_checkpoint(const nn::Metadata& metadata) {
   const auto found = metadata.find(std::string(format_key));
@@ -72,7 +70,7 @@ void save_checkpoint(const std::filesystem::path& path, nn::Module& model, const
   nn::Metadata metadata{{std::string(format_key), std::string(format_name)},
                         {"fraqat.recipe", to_toml(recipe)},
                         {"fraqat.phase", phase}};
-  if (const std::string bits = bits_of(model); !bits.empty()) metadata["fraqat.bits"] = bits;
+  if (const std::string bits = widths_text(model); !bits.empty()) metadata["fraqat.bits"] = bits;
   nn::save_state(model, path.string(), metadata);
 }
 

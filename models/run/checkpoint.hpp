@@ -26,6 +26,14 @@ struct Loaded {
 /// The inverse.  Errors are of kind input and name the file.
 Loaded load_checkpoint(const std::filesystem::path& path);
 
+/// The widths of all quantizers as JSON, {"conv1.weight_q": [5.31, 5]}: the
+/// fractional one, and the integer one where it is frozen; empty if there are none.
+std::string widths_text(nn::Module& model);
+
+/// Freezes the quantizers of `model` that are frozen in `text`; `origin` is its
+/// name in errors.
+void apply_widths(nn::Module& model, const std::string& text, const std::string& origin);
+
 /// True if the safetensors metadata says that the file is a checkpoint of ours.
 bool is_checkpoint(const nn::Metadata& metadata);
 

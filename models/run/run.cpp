@@ -49,14 +49,16 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
 
 ordered_json run(const Recipe& recipe, const Options& options, Observer& observer) {
   const Session session(recipe, options, observer);
+  const ordered_json& notes = session.journal().notes;
   ordered_json result = provenance(recipe, options);
+  for (const char* key : {"arguments", "resumed"}) result[key] = notes[key];
   result["arms"] = ordered_json::array();
-  const std::unique_ptr<nn::Module> model = float_model(session, result["arms"]);
+  std::unique_ptr<nn::Module> model = float_model(session, result["arms"]);
   const nn::NamedTensors start = nn::state_of(*model);
   for (const int bits : recipe.uniform) uniform_arm(session, start, bits, false, result["arms"]);
   for (const int bits : recipe.uniform_ends8)
     uniform_arm(session, start, bits, true, result["arms"]);
-  learned_arm(session, *model, result);
+  model = learned_arm(session, std::move(model), result);
   ordered_json random = ordered_json::array();
   for (int i = 1; i <= recipe.random; ++i) random_arm(session, start, i, *model, random);
   ordered_json& arms = result["arms"];
@@ -70,6 +72,17 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
   result["seconds"] = session.seconds();
   result["peak_bytes"] = pool::peak_bytes();
   write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");
+  session.end();
+  return result;
+}
+
+ordered_json finished_run(const std::filesystem::path& folder) {
+  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 26;
+  const std::string path = (folder / "run.json").string();
+  if (!std::filesystem::exists(path)) return {};
+  ordered_json result = ordered_json::parse(read_text_file(path, most_bytes), nullptr, false);
+  check_input(result.is_object(), "[resume] ", path, " is damaged; expected one JSON object");
+  std::filesystem::remove(folder / journal_name);  // of a run that was killed as it ended
   return result;
 }
 

@@ -37,14 +37,21 @@ struct Options {
   std::filesystem::path from;          // float checkpoint: skips the float phase; empty: train
   std::filesystem::path data_dir;      // --data-dir; empty: the search path
   std::vector<std::string> arguments;  // for run.json
+  bool resume = false;                 // go on with the unfinished run in `out`
 };
 
 /// The whole way of a recipe: float training, uniform baselines, calibration,
 /// search, rounding, fine-tuning, re-estimation, packing, verification.  Leaves
 /// the run folder and returns what run.json holds (README.md describes both).
 ///
+/// A run that was killed, or stopped, goes on with `resume` and ends with the
+/// bytes it would have had; not with `from`, which it remembers.
+///
 /// Throws Stopped (session.hpp) where the observer wants to stop.  A difference
 /// that verification finds is no Error: see "verified" in the result.
 nlohmann::ordered_json run(const Recipe& recipe, const Options& options, Observer& observer);
+
+/// What run() returned, if the run in `folder` has ended; else an empty value.
+nlohmann::ordered_json finished_run(const std::filesystem::path& folder);
 
 }  // namespace fraqat::run

@@ -6,6 +6,11 @@
 namespace fraqat::run {
 namespace {
 
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr const char* metrics_files[] = {"metrics.jsonl", "metrics.csv"};
+
 constexpr const char* csv_columns[] = {"phase",
                                        "epoch",
                                        "step",
@@ -57,18 +62,75 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
       train_(data::open(recipe.data, data::Split::train, options.data_dir, recipe.train_limit)),
       test_(data::open(recipe.data, data::Split::test, options.data_dir, recipe.test_limit)),
       lock_(enter(options.out)),
+      journal_(file(journal_name)),
       start_(std::chrono::steady_clock::now()) {
   check_usage(!std::filesystem::exists(file("run.json")), "[train] ", options.out.string(),
               " holds a finished run; try another --out, or remove it first");
   for (const auto& folder : {options.out, options.out / "checkpoints"})
     remove_temporaries(folder.string());
-  write_file_atomically(file("recipe.toml").string(), to_toml(recipe));
-  write_file_atomically(file("metrics.jsonl").string(), std::string_view());
-  write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
+  options.resume ? go_on() : begin();
 }
 
+void Session::begin() {
+  check_usage(!fs::exists(file(journal_name)), "[train] ", options_.out.string(),
+              " holds an unfinished run; try fraqat train --resume ", options_.out.string(),
+              ", or remove it first");
+  write_file_atomically(file("recipe.toml").string(), to_toml(recipe_));
+  write_file_atomically(file("metrics.jsonl").string(), std::string_view());
+  write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
+  journal_.notes = {{"arguments", options_.arguments},
+                    {"from", options_.from.empty() ? "" : fs::absolute(options_.from).string()},
+                    {"arms", ordered_json::object()},
+                    {"stretches", ordered_json::object()},
+                    {"resumed", 0}};
+  note_metrics();
+  journal_.save();
+}
+
+void Session::go_on() {
+  const std::string folder = options_.out.string();
+  check_usage(fs::exists(file(journal_name)), "[resume] ", folder,
+              " holds no run that could go on; expected the folder of an unfinished one");
+  check_usage(load_recipe(file("recipe.toml").string(), {}) == recipe_, "[resume] ", folder,
+              " holds the run of another recipe");
+  journal_.read();
+  ordered_json& notes = journal_.notes;
+  seconds_before_ = saved_at_ = notes.value("seconds", 0.0);
+  for (const char* name : metrics_files) {
+    // Lines after the last save will be written again.
+    const std::string path = file(name).string();
+    const auto size = notes.at("metrics").at(name).get<std::uintmax_t>();
+    check_input(fs::exists(path) && fs::file_size(path) >= size, "[resume] ", path,
+                " is shorter than it was: expected at least ", size, " bytes");
+    fs::resize_file(path, size);
+  }
+  notes["resumed"] = notes.value("resumed", 0) + 1;
+}
+
+void Session::note_metrics() const {
+  for (const char* name : metrics_files)
+    journal_.notes["metrics"][name] = fs::file_size(file(name));
+}
+
+void Session::save(const Journal::Stretch& stretch, const Position& position) const {
+  saved_at_ = seconds();
+  journal_.notes["seconds"] = saved_at_;
+  note_metrics();
+  journal_.save(stretch, position);
+}
+
+void Session::save_now_and_then(const Journal::Stretch& stretch, const Position& position) const {
+  constexpr double often_enough = 60;
+  if (seconds() > saved_at_ + often_enough) save(stretch, position);
+}
+
+void Session::end() const { fs::remove(file(journal_name)); }
+
+fs::path Session::from() const { return journal_.notes.value("from", ""); }
+
 double Session::seconds() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  const auto since = std::chrono::steady_clock::now() - start_;
+  return seconds_before_ + std::chrono::duration<double>(since).count();
 }
 
 void Session::record(const nlohmann::ordered_json& line) const {

@@ -6,11 +6,15 @@
 
 #include "core/file.hpp"
 #include "data/registry.hpp"
+#include "models/run/journal.hpp"
 #include "models/run/run.hpp"
 #include "nn/module.hpp"
 #include "quant/attach.hpp"
 
 namespace fraqat::run {
+
+/// The journal's file in the run folder.
+constexpr const char* journal_name = "progress.safetensors";
 
 /// Thrown once a stopping run has saved what it had.
 struct Stopped {
@@ -38,7 +42,20 @@ class Session {
     return options_.out / "checkpoints" / (phase + ".safetensors");
   }
 
+  /// Of the run so far, earlier parts of a resumed one included.
   double seconds() const;
+
+  /// The float checkpoint to start from, if any.
+  std::filesystem::path from() const;
+
+  Journal& journal() const { return journal_; }
+
+  /// Saves the journal with `stretch` under way; the second form, once a minute.
+  void save(const Journal::Stretch& stretch, const Position& position) const;
+  void save_now_and_then(const Journal::Stretch& stretch, const Position& position) const;
+
+  /// Removes the journal: run.json is written, nothing is left to resume.
+  void end() const;
 
   /// Writes a line to metrics.jsonl and metrics.csv and shows it to the observer.
   void record(const nlohmann::ordered_json& line) const;
@@ -53,7 +70,14 @@ class Session {
   Observer& observer_;
   std::shared_ptr<const data::Dataset> train_, test_;
   DirectoryLock lock_;
+  mutable Journal journal_;
   std::chrono::steady_clock::time_point start_;
+  double seconds_before_ = 0;  // of the parts that were cut off
+  mutable double saved_at_ = 0;
+
+  void begin();
+  void go_on();
+  void note_metrics() const;
 };
 
 /// The network of a recipe, float.

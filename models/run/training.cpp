@@ -5,75 +5,11 @@
 
 #include "data/loader.hpp"
 #include "models/run/deployment.hpp"
+#include "models/run/updates.hpp"
 #include "nn/layers.hpp"
-#include "optim/optimizer.hpp"
 
 namespace fraqat::run {
 namespace {
-
-/// The optimizer of the weights and the one of the learned ranges, each with
-/// its own rate: ranges have no decay.
-class Updates {
- public:
-  Updates(nn::Module& model, const Recipe& recipe, const Training& training, Index steps)
-      : training_(training),
-        weight_rate_(schedule(training, training.rate, steps)),
-        range_rate_(schedule(training, recipe.range_rate, steps)) {
-    std::vector<Var> ranges, bits;
-    for (quant::Quantizer* q : quant::quantizers(model)) {
-      if (const Var range = q->range().parameter()) ranges.push_back(range);
-      if (const Var width = q->bits().parameter()) bits.push_back(width);
-    }
-    const auto within = [](const std::vector<Var>& some, const Var& one) {
-      return std::any_of(some.begin(), some.end(),
-                         [&](const Var& v) { return v.id() == one.id(); });
-    };
-    optim::ParameterGroup decayed{{}, 1, training.weight_decay, "weights"};
-    optim::ParameterGroup plain{{}, 1, 0, "biases"};
-    for (auto& [name, parameter] : nn::parameters(model)) {
-      if (within(ranges, *parameter) || within(bits, *parameter)) continue;
-      (parameter->value().rank() > 1 ? decayed : plain).parameters.push_back(*parameter);
-    }
-    weights_ = make_optimizer(training, {decayed, plain});
-    if (!ranges.empty())
-      ranges_ = std::make_unique<optim::Adam>(
-          std::vector<optim::ParameterGroup>{{ranges, 1, 0, "ranges"}});
-  }
-
-  void step(Index at) {
-    if (training_.clip > 0) optim::clip_gradients_by_norm(weights_->groups(), training_.clip);
-    weights_->step(weight_rate_.rate(at));
-    weights_->clear_gradients();
-    if (!ranges_) return;
-    ranges_->step(range_rate_.rate(at));
-    ranges_->clear_gradients();
-  }
-
-  double rate(Index at) const { return weight_rate_.rate(at); }
-
- private:
-  static optim::Schedule schedule(const Training& training, double rate, Index steps) {
-    optim::ScheduleOptions options;
-    options.kind = optim::schedule_kind(training.schedule);
-    options.base_rate = rate;
-    options.total_steps = std::max<Index>(1, steps);
-    options.warmup_steps = static_cast<Index>(training.warmup * static_cast<double>(steps));
-    options.decay_every = std::max<Index>(1, steps / 3);
-    return optim::Schedule(options);
-  }
-
-  static std::unique_ptr<optim::Optimizer> make_optimizer(
-      const Training& training, std::vector<optim::ParameterGroup> groups) {
-    if (training.optimizer == "adam") return std::make_unique<optim::Adam>(std::move(groups));
-    if (training.optimizer == "adamw") return std::make_unique<optim::AdamW>(std::move(groups));
-    return std::make_unique<optim::Sgd>(
-        std::move(groups), optim::SgdOptions{training.momentum, training.nesterov, false});
-  }
-
-  Training training_;
-  optim::Schedule weight_rate_, range_rate_;
-  std::unique_ptr<optim::Optimizer> weights_, ranges_;
-};
 
 data::LoaderOptions loader_options(const Recipe& recipe) {
   data::LoaderOptions options;
@@ -106,108 +42,153 @@ void describe_bits(nlohmann::ordered_json& line, nn::Module& model) {
     line["bits"][q->info().name] = q->frozen() ? q->hard_bits() : q->learned_bits();
 }
 
-/// Where a stretch of training stands, for errors.
-struct Position {
-  const std::string& phase;
-  int epoch;
-  Index step;
-
-  std::string text() const {
-    return "in " + phase + ", epoch " + std::to_string(epoch) + ", step " + std::to_string(step);
+/// One stretch of training under way: a step, an epoch, all of it.
+class Run {
+ public:
+  Run(const Session& session, nn::Module& model, const Recipe& recipe, const Training& training,
+      const Stretch& stretch, BitSearch* search)
+      : session_(session),
+        model_(model),
+        recipe_(recipe),
+        training_(training),
+        stretch_(stretch),
+        search_(search),
+        loader_(session.train(), loader_options(recipe)),
+        per_epoch_(loader_.steps_per_epoch()),
+        steps_(per_epoch_ * training.epochs) {
+    check(per_epoch_ > 0, "[train] the batch is larger than the data set: got ", recipe.batch,
+          " and ", session.train()->size(), " samples; try a smaller data.batch");
   }
+
+  Score all() {
+    const std::string key = stretch_.phase + ' ' + std::to_string(stretch_.first_epoch);
+    Journal& journal = session_.journal();
+    if (const auto said = journal.take_finished(key); said.is_number())
+      return {.samples_per_second = said};
+    session_.observer().phase(stretch_.phase, steps_);
+    journal.restore_widths(key, model_);
+    Updates updates(model_, recipe_, training_, steps_);
+    const Journal::Stretch saved{key, model_, updates, search_};
+    at_ = journal.restore(saved);
+    while (at_.epoch < training_.epochs) {
+      epoch(updates, saved);
+      session_.save(saved, at_);
+    }
+    journal.finish(key, at_.samples_per_second);
+    Score score = score_ ? *score_ : evaluate(model_, recipe_, session_.test());
+    score.samples_per_second = at_.samples_per_second;
+    return score;
+  }
+
+ private:
+  Index done() const { return at_.epoch * per_epoch_ + at_.step; }
+  double share(Index steps) const {
+    return static_cast<double>(steps) / static_cast<double>(steps_);
+  }
+  std::string where() const {
+    return "in " + stretch_.phase + ", epoch " + std::to_string(stretch_.counted + at_.epoch + 1) +
+           ", step " + std::to_string(at_.step + 1);
+  }
+
+  /// Gradients, then the updates of weights, ranges and widths; returns the loss.
+  double step(const data::Batch& batch, Updates& updates) {
+    try {
+      if (search_) search_->before_step(share(done()));
+      const double loss = gradients(model_, batch, training_.label_smoothing, search_);
+      check(std::isfinite(loss), "[train] the loss is no number: got ", loss,
+            "; expected a finite one; try a smaller rate or clip");
+      updates.step(done());
+      if (search_) search_->step(share(done() + 1));
+      return loss;
+    } catch (const Error& error) {
+      fail(error.kind(), error.what(), "; this was ", where());
+    }
+  }
+
+  void epoch(Updates& updates, const Journal::Stretch& saved) {
+    const auto number = static_cast<std::uint32_t>(stretch_.first_epoch + at_.epoch);
+    const double start = session_.seconds() - at_.seconds;
+    loader_.start_epoch(number, at_.step);
+    while (const data::Batch* batch = loader_.next()) {
+      const TrainingStep position({recipe_.seed, number, static_cast<std::uint32_t>(batch->step)});
+      const double loss = step(*batch, updates);
+      at_.sum += loss;
+      ++at_.step;
+      at_.seconds = session_.seconds() - start;
+      session_.observer().step(done(), loss);
+      if (session_.observer().stopping()) {
+        session_.save(saved, at_);
+        session_.stop(model_, recipe_, stretch_.phase);
+      }
+      session_.save_now_and_then(saved, at_);
+    }
+    finish_epoch(updates);
+  }
+
+  void finish_epoch(const Updates& updates) {
+    const double mean = at_.sum / static_cast<double>(per_epoch_);
+    at_.step = per_epoch_ - 1;  // for what an error says
+    score_ = evaluate(model_, recipe_, session_.test());
+    check_finite();
+    if (search_) check_alive(mean);
+    const double rate = static_cast<double>(per_epoch_ * recipe_.batch) / at_.seconds;
+    at_ = {.epoch = at_.epoch + 1, .samples_per_second = rate};
+    nlohmann::ordered_json line = {{"phase", stretch_.phase},
+                                   {"epoch", stretch_.counted + at_.epoch},
+                                   {"step", stretch_.counted * per_epoch_ + done()},
+                                   {"seconds", session_.seconds()},
+                                   {"samples_per_second", rate},
+                                   {"rate", updates.rate(done() - 1)},
+                                   {"loss", mean},
+                                   {"accuracy", score_->accuracy}};
+    describe_bits(line, model_);
+    if (search_) search_->describe(line);
+    session_.record(line);
+  }
+
+  /// Quantizers give codes to whatever they get, so that the loss of a batch may
+  /// stay finite where the weights have not; and nobody has seen that of the last.
+  void check_finite() const {
+    for (auto& [name, parameter] : nn::parameters(model_))
+      for (const Real v : parameter->value().span())
+        check(std::isfinite(v), "[train] ", name, " is no number any more: got ", v,
+              "; expected finite ones; try a smaller rate or clip; this was ", where());
+    check(std::isfinite(score_->loss), "[train] the loss on the test set is no number: got ",
+          score_->loss, "; expected a finite one; try a smaller rate or clip; this was ", where());
+  }
+
+  /// A network whose loss has left all bounds learns no widths, but that is not
+  /// what is wrong with it.
+  void check_alive(double loss) const {
+    constexpr double beyond = 10;  // times the loss of guessing
+    const double guessing = std::log(static_cast<double>(session_.data_info().class_names.size()));
+    try {
+      search_->check_alive();
+    } catch (const Error&) {
+      check(loss < beyond * guessing, "[train] the loss has grown out of bounds: got ", loss,
+            " in the mean of the epoch; expected less than that of guessing, ", guessing,
+            "; try a smaller rate or clip; this was ", where());
+      throw;
+    }
+  }
+
+  const Session& session_;
+  nn::Module& model_;
+  const Recipe& recipe_;
+  const Training& training_;
+  const Stretch& stretch_;
+  BitSearch* search_;
+  data::Loader loader_;
+  Index per_epoch_, steps_;
+  Position at_;
+  std::optional<Score> score_;  // after the last epoch
 };
-
-/// One step: gradients, then the updates of weights, ranges and widths.
-/// Returns the loss.
-double train_step(nn::Module& model, const data::Batch& batch, const Training& training,
-                  Updates& updates, BitSearch* search, Index done, Index steps,
-                  const Position& position) {
-  try {
-    const auto all = static_cast<double>(steps);
-    if (search) search->before_step(static_cast<double>(done) / all);
-    const double loss = gradients(model, batch, training.label_smoothing, search);
-    check(std::isfinite(loss), "[train] the loss is no number: got ", loss,
-          "; expected a finite one; try a smaller rate or clip");
-    updates.step(done);
-    if (search) search->step(static_cast<double>(done + 1) / all);
-    return loss;
-  } catch (const Error& error) {
-    fail(error.kind(), error.what(), "; this was ", position.text());
-  }
-}
-
-/// Quantizers give codes to whatever they get, so that the loss of a batch may
-/// stay finite where the weights have not; and nobody has seen that of the last.
-void check_finite(nn::Module& model, const Score& score, const Position& position) {
-  for (auto& [name, parameter] : nn::parameters(model))
-    for (const Real v : parameter->value().span())
-      check(std::isfinite(v), "[train] ", name, " is no number any more: got ", v,
-            "; expected finite ones; try a smaller rate or clip; this was ", position.text());
-  check(std::isfinite(score.loss), "[train] the loss on the test set is no number: got ",
-        score.loss, "; expected a finite one; try a smaller rate or clip; this was ",
-        position.text());
-}
-
-/// A network whose loss has left all bounds learns no widths, but that is not
-/// what is wrong with it.
-void check_alive(BitSearch& search, double loss, double classes, const Position& position) {
-  constexpr double beyond = 10;  // times the loss of guessing
-  try {
-    search.check_alive();
-  } catch (const Error& error) {
-    check(loss < beyond * std::log(classes), "[train] the loss has grown out of bounds: got ", loss,
-          " in the mean of the epoch; expected less than that of guessing, ", std::log(classes),
-          "; try a smaller rate or clip; this was ", position.text());
-    throw;
-  }
-}
 
 }  // namespace
 
 Score train(const Session& session, nn::Module& model, const Recipe& recipe,
             const Training& training, const Stretch& stretch, BitSearch* search) {
-  data::Loader loader(session.train(), loader_options(recipe));
-  const Index per_epoch = loader.steps_per_epoch(), steps = per_epoch * training.epochs;
-  check(per_epoch > 0, "[train] the batch is larger than the data set: got ", recipe.batch, " and ",
-        session.train()->size(), " samples; try a smaller data.batch");
-  session.observer().phase(stretch.phase, steps);
-  Updates updates(model, recipe, training, steps);
-  Score score = training.epochs ? Score{} : evaluate(model, recipe, session.test());
-  Index done = 0;
-  for (int epoch = 0; epoch < training.epochs; ++epoch) {
-    const auto number = static_cast<std::uint32_t>(stretch.first_epoch + epoch);
-    const double start = session.seconds();
-    loader.start_epoch(number);
-    double sum = 0;
-    while (const data::Batch* batch = loader.next()) {
-      TrainingStep step({recipe.seed, number, static_cast<std::uint32_t>(batch->step)});
-      const double loss = train_step(model, *batch, training, updates, search, done, steps,
-                                     {stretch.phase, stretch.counted + epoch + 1, batch->step + 1});
-      sum += loss;
-      session.observer().step(++done, loss);
-      session.stop_if_asked(model, recipe, stretch.phase);
-    }
-    const double rate = static_cast<double>(per_epoch * recipe.batch) / (session.seconds() - start);
-    const Position end{stretch.phase, stretch.counted + epoch + 1, per_epoch};
-    const double mean = sum / static_cast<double>(per_epoch);
-    score = evaluate(model, recipe, session.test());
-    check_finite(model, score, end);
-    if (search)
-      check_alive(*search, mean, static_cast<double>(session.data_info().class_names.size()), end);
-    score.samples_per_second = rate;
-    nlohmann::ordered_json line = {{"phase", stretch.phase},
-                                   {"epoch", stretch.counted + epoch + 1},
-                                   {"step", stretch.counted * per_epoch + done},
-                                   {"seconds", session.seconds()},
-                                   {"samples_per_second", rate},
-                                   {"rate", updates.rate(done - 1)},
-                                   {"loss", mean},
-                                   {"accuracy", score.accuracy}};
-    describe_bits(line, model);
-    if (search) search->describe(line);
-    session.record(line);
-  }
-  return score;
+  return Run(session, model, recipe, training, stretch, search).all();
 }
 
 void calibrate(const Session& session, nn::Module& model) {

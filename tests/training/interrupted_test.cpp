@@ -102,12 +102,22 @@ TEST_CASE("interrupted: a run stopped in verification has saved all it has") {
   CHECK_FALSE(fs::exists(folder / "run.json"));
 }
 
-TEST_CASE("interrupted: an unfinished run may be started again in its folder") {
-  const test::TemporaryDirectory folder;
-  StopIn observer("float");
-  CHECK_THROWS_AS(run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer), run::Stopped);
+TEST_CASE("interrupted: an unfinished run is not begun again but goes on, to the same end") {
+  const test::TemporaryDirectory folder, other;
   run::Observer silent;
-  CHECK(run::run(short_recipe(), {folder.path(), {}, {}, {}}, silent)["mismatches"] == 0);
+  const std::string whole = run::run(short_recipe(), {other.path(), {}, {}, {}}, silent)["hash"];
+  StopIn observer("search");
+  CHECK_THROWS_AS(run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer), run::Stopped);
+  CHECK(has(complaint(short_recipe(), folder), "holds an unfinished run; try fraqat train --resume"));
+  const run::Options resumed{folder.path(), {}, {}, {}, true};
+  run::Recipe changed = short_recipe();
+  changed.seed = 2;
+  CHECK_THROWS_WITH_AS(run::run(changed, resumed, silent),
+                       doctest::Contains("holds the run of another recipe"), Error);
+  const auto result = run::run(short_recipe(), resumed, silent);
+  CHECK(result["hash"] == whole);
+  CHECK(result["resumed"] == 1);
+  CHECK(run::finished_run(folder.path()) == result);
 }
 
 TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-written") {
@@ -120,7 +130,7 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
     CAPTURE(text);
     CHECK(has(text, "is no number"));
     CHECK(has(text, "try a smaller rate or clip; this was in float, epoch "));
-    CHECK(names_in(folder.path()) == Names{"metrics.csv", "metrics.jsonl", "recipe.toml"});
+    CHECK(names_in(folder.path()) == Names{"metrics.csv", "metrics.jsonl", "progress.safetensors", "recipe.toml"});
   }
   SUBCASE("in the search") {
     recipe.uniform = {};
@@ -136,7 +146,7 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
     CHECK(has(text, "; this was in search, epoch "));
     CHECK_FALSE(has(text, "not being learned"));
     CHECK(names_in(folder.path()) ==
-          Names{"float.safetensors", "metrics.csv", "metrics.jsonl", "recipe.toml"});
+          Names{"float.safetensors", "metrics.csv", "metrics.jsonl", "progress.safetensors", "recipe.toml"});
     CHECK(run::load_checkpoint(folder / "checkpoints/float.safetensors").phase == "float");
   }
   SUBCASE("in the last step, whose loss nobody sees") {
