@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/autograd.hpp"
+#include "core/axes.hpp"
 #include "core/random.hpp"
 
 /// The table of contents: every differentiable operator, one line each.  The
@@ -13,15 +14,49 @@ namespace fraqat::inline FRAQAT_PRECISION::op {
 
 // --- element by element -----------------------------------------------------
 
-/// a + b and a * b; equal shapes, or b has one element.
+/// Two operands are stretched to one shape: aligned at the end, extents are equal
+/// or 1.  Where equal, maximum and minimum give each operand half of the gradient.
 Var add(const Var& a, const Var& b);
+Var sub(const Var& a, const Var& b);
 Var mul(const Var& a, const Var& b);
+Var div(const Var& a, const Var& b);
+Var maximum(const Var& a, const Var& b);
+Var minimum(const Var& a, const Var& b);
 
+/// x^exponent; a negative x gives NaN unless the exponent is whole.
+Var pow(const Var& x, Real exponent);
+Var pow(const Var& x, const Var& exponent);
+
+/// a where the condition is not 0, else b; all three are stretched.
+Var where(const Tensor& condition, const Var& a, const Var& b);
+
+Var neg(const Var& x);
 Var exp(const Var& x);
-Var relu(const Var& x);
+Var log(const Var& x);
+Var sqrt(const Var& x);
+Var abs(const Var& x);
 
 /// min(max(x, low), high).
 Var clip(const Var& x, Real low, Real high);
+
+// --- activations, element by element ------------------------------------------
+
+Var relu(const Var& x);
+Var relu6(const Var& x);
+Var leaky_relu(const Var& x, Real slope = Real(0.01));
+Var sigmoid(const Var& x);
+Var tanh(const Var& x);
+
+/// x sigmoid(x), and x relu6(x + 3) / 6.
+Var silu(const Var& x);
+Var hardswish(const Var& x);
+
+/// x times the normal distribution function, exactly or made of tanh.
+enum class GeluForm { erf, tanh };
+Var gelu(const Var& x, GeluForm form = GeluForm::erf);
+
+/// log(1 + e^(beta x)) / beta; x itself where beta x is above the threshold.
+Var softplus(const Var& x, Real beta = 1, Real threshold = 20);
 
 /// Zero with probability p, else x / (1 - p); identity outside a TrainingStep.
 Var dropout(const Var& x, Real p);
@@ -40,9 +75,18 @@ Var pad_channels(const Var& x, Index before, Index after);
 
 // --- reductions ---------------------------------------------------------------
 
-/// Sum or mean of all elements, as a scalar.
-Var sum(const Var& x);
-Var mean(const Var& x);
+/// Over `axes`, or all: these dimensions vanish, or with keepdim become 1.  Equal
+/// largest elements share the gradient of max.
+Var sum(const Var& x, const Axes& axes = {}, bool keepdim = false);
+Var mean(const Var& x, const Axes& axes = {}, bool keepdim = false);
+Var max(const Var& x, const Axes& axes = {}, bool keepdim = false);
+
+struct VarianceOptions {
+  bool unbiased = true;  // divides by one less than the number of elements
+  bool keepdim = false;
+};
+
+Var var(const Var& x, const Axes& axes = {}, const VarianceOptions& = {});
 
 // --- products -----------------------------------------------------------------
 

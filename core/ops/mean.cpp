@@ -1,30 +1,37 @@
-#include "core/elementwise.hpp"
+#include "core/broadcast.hpp"
 #include "core/ops.hpp"
 
-/// y = (sum of all x) / size.      dL/dx = dL/dy / size, everywhere.
+/// y = (sum of x over some of its dimensions, or all) / n, n the elements in one sum.
+///
+///   dL/dx = dL/dy / n, stretched to x
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
 struct Mean {
   static constexpr std::string_view name = "mean";
-  Shape shape = {};
+  Reduction over;
 
-  Tensor forward(const Tensor& x) {
-    shape = x.shape();
-    return Tensor::scalar(sum_of([](Real v) { return v; }, x) / Real(shape.size()));
+  void describe(Attributes& a) const { over.describe(a); }
+
+  Tensor forward(const Tensor& x) const {
+    return shares(sum_to(over.kept, x).reshape(over.result));
   }
 
   std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
-    return {Tensor(shape, dy.item() / Real(shape.size()))};
+    return {map_to(
+        over.shape, [](Real d) { return d; }, shares(dy).reshape(over.kept))};
+  }
+
+ private:
+  Tensor shares(const Tensor& whole) const {
+    return map([n = Real(over.count)](Real v) { return v / n; }, whole);
   }
 };
 
 }  // namespace
 
-Var mean(const Var& x) {
-  check(x.value().size() > 0, "[mean] nothing to average: got shape ", x.shape(),
-        "; expected at least one element");
-  return apply(Mean{}, x);
+Var mean(const Var& x, const Axes& axes, bool keepdim) {
+  return apply(Mean{{"mean", x.shape(), axes, keepdim}}, x);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

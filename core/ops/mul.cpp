@@ -1,9 +1,9 @@
-#include "core/elementwise.hpp"
+#include "core/broadcast.hpp"
 #include "core/ops.hpp"
 
-/// y = a b, element by element; b may have one element, which then scales a.
+/// y = a b, element by element, the operands broadcast.
 ///
-///   dL/da = dL/dy b      dL/db = dL/dy a   (summed, if b is one element)
+///   dL/da = dL/dy b      dL/db = dL/dy a   (each summed to the shape of its operand)
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
@@ -14,33 +14,21 @@ struct Mul {
   Tensor forward(const Tensor& first, const Tensor& second) {
     a = first;
     b = second;
-    return product(a, b);
+    return map_broadcast(
+        name, [](Real u, Real v) { return u * v; }, a, b);
   }
 
   std::array<Tensor, 2> backward(const Tensor& dy, Needs<2> needs) const {
+    const auto product = [](Real d, Real v) { return d * v; };
     std::array<Tensor, 2> gradients;
-    if (needs[0]) gradients[0] = product(dy, b);
-    if (needs[1]) gradients[1] = a.shape() == b.shape() ? product(dy, a) : dot(dy, a);
+    if (needs[0]) gradients[0] = sum_to(a.shape(), product, dy, b);
+    if (needs[1]) gradients[1] = sum_to(b.shape(), product, dy, a);
     return gradients;
-  }
-
- private:
-  static Tensor product(const Tensor& x, const Tensor& y) {
-    if (x.shape() == y.shape()) return map([](Real u, Real v) { return u * v; }, x, y);
-    return map([factor = y.item()](Real v) { return v * factor; }, x);
-  }
-
-  Tensor dot(const Tensor& x, const Tensor& y) const {
-    return Tensor(b.shape(), sum_of([](Real u, Real v) { return u * v; }, x, y));
   }
 };
 
 }  // namespace
 
-Var mul(const Var& a, const Var& b) {
-  check(a.shape() == b.shape() || b.value().size() == 1, "[mul] shapes differ: got ", a.shape(),
-        " and ", b.shape(), "; expected equal shapes or a second operand of one element");
-  return apply(Mul{}, a, b);
-}
+Var mul(const Var& a, const Var& b) { return apply(Mul{}, a, b); }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

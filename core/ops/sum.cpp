@@ -1,28 +1,30 @@
-#include "core/elementwise.hpp"
+#include "core/broadcast.hpp"
 #include "core/ops.hpp"
 
-/// y = sum of all x.      dL/dx = dL/dy, everywhere.
+/// y = sum of x over some of its dimensions, or all.      dL/dx = dL/dy, stretched to x.
 ///
-/// The sum is taken over at most 64 chunks, joined pairwise in index order.
+/// Summed within fixed chunks, and these joined pairwise in index order.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
 struct Sum {
   static constexpr std::string_view name = "sum";
-  Shape shape = {};
+  Reduction over;
 
-  Tensor forward(const Tensor& x) {
-    shape = x.shape();
-    return Tensor::scalar(sum_of([](Real v) { return v; }, x));
-  }
+  void describe(Attributes& a) const { over.describe(a); }
+
+  Tensor forward(const Tensor& x) const { return sum_to(over.kept, x).reshape(over.result); }
 
   std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
-    return {Tensor(shape, dy.item())};
+    return {map_to(
+        over.shape, [](Real d) { return d; }, dy.reshape(over.kept))};
   }
 };
 
 }  // namespace
 
-Var sum(const Var& x) { return apply(Sum{}, x); }
+Var sum(const Var& x, const Axes& axes, bool keepdim) {
+  return apply(Sum{{"sum", x.shape(), axes, keepdim}}, x);
+}
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -29,12 +29,13 @@ from pathlib import Path
 
 import numpy
 import torch
+import torch.nn.functional as nn
 
 FOLDER = Path(__file__).parent
 
 
 def normal(*shape):
-    return torch.randn(*shape, dtype=torch.float32).double()
+    return torch.randn(shape, dtype=torch.float32).double()
 
 
 def uniform(low, high, *shape):
@@ -51,13 +52,101 @@ TABLE = {}
 
 # --- element by element -------------------------------------------------------
 
+
+def binary(function, first=normal, second=normal):
+    """Two operands, in every pattern of broadcasting."""
+    return lambda: [
+        ("equal", function, first(3, 5), second(3, 5)),
+        ("scalar", function, first(3, 5), second(1)),
+        ("row", function, first(2, 3, 5), second(5)),
+        ("column", function, first(3, 1), second(3, 5)),
+        ("outer", function, first(2, 1, 4), second(1, 3, 1)),
+    ]
+
+
+def unary(function, inputs=lambda: torch.cat([normal(29), row(0, -20, 20)]), **others):
+    """One operand, and further functions of it by the name of their case."""
+    functions = {"all": function, **others}
+    return lambda: [(case, f, inputs()) for case, f in functions.items()]
+
+
+def positive(*shape):
+    return uniform(0.25, 4, *shape)
+
+
+def positive_row():
+    return positive(29)
+
+
+def quarters(*shape):
+    """Few different numbers: ties."""
+    return torch.round(4 * normal(*shape)) / 4
+
+
 TABLE |= {
-    "add": lambda: [
-        ("equal", torch.add, normal(3, 5), normal(3, 5)),
-        ("scalar", torch.add, normal(3, 5), normal(1)),
+    "add": binary(torch.add),
+    "sub": binary(torch.sub),
+    "mul": binary(torch.mul),
+    "div": binary(torch.div, second=positive),
+    "maximum": binary(torch.maximum, quarters, quarters),
+    "minimum": binary(torch.minimum, quarters, quarters),
+    "pow": lambda: [
+        *binary(torch.pow, first=positive)(),
+        ("cube", lambda x: torch.pow(x, 3), normal(21)),
+        ("inverse", lambda x: torch.pow(x, -0.5), positive(21)),
     ],
-    "exp": lambda: [
-        ("all", torch.exp, torch.cat([normal(21), row(0, -80, 10, -1e-3)])),
+    "where": lambda: [
+        ("equal", lambda c, a, b: torch.where(c != 0, a, b),
+         torch.randint(0, 2, (3, 5)), normal(3, 5), normal(3, 5)),
+        ("stretched", lambda c, a, b: torch.where(c != 0, a, b),
+         torch.randint(0, 2, (3, 1)), normal(2, 3, 5), normal(5)),
+    ],
+    "neg": unary(torch.neg),
+    "exp": unary(torch.exp, lambda: torch.cat([normal(29), row(0, -80, 10)])),
+    "log": unary(torch.log, positive_row),
+    "sqrt": unary(torch.sqrt, positive_row),
+    "abs": unary(torch.abs),
+    "clip": unary(lambda x: torch.clamp(x, -0.5, 0.75),
+                  lambda: torch.cat([normal(29), row(-0.5, 0.75)])),
+    "relu": unary(torch.relu),
+    "relu6": unary(nn.relu6, lambda: torch.cat([4 * normal(29), row(0, 6)])),
+    "leaky_relu": unary(lambda x: nn.leaky_relu(x, 0.125)),
+    "sigmoid": unary(torch.sigmoid),
+    "tanh": unary(torch.tanh),
+    "silu": unary(nn.silu),
+    "hardswish": unary(nn.hardswish, lambda: torch.cat([4 * normal(29), row(0)])),
+    "gelu": unary(nn.gelu, tanh=lambda x: nn.gelu(x, approximate="tanh")),
+    "softplus": unary(nn.softplus, steep=lambda x: nn.softplus(x, beta=2, threshold=3)),
+}
+
+# --- reductions ---------------------------------------------------------------
+
+
+def reduction(function):
+    """function(x, axes, keepdim)"""
+
+    def over(axes, keepdim=False):
+        return lambda x: function(x, axes, keepdim)
+
+    return lambda: [
+        ("all", over([0, 1]), normal(3, 17)),
+        ("last", over([-1]), normal(3, 17)),
+        ("first", over([0]), normal(9, 5)),
+        ("outer", over([0, 2]), normal(2, 3, 9)),
+        ("kept", over([1, -1], True), normal(2, 3, 2, 5)),
+    ]
+
+
+TABLE |= {
+    "sum": reduction(torch.sum),
+    "mean": reduction(torch.mean),
+    "var": lambda: [
+        *reduction(lambda x, axes, keepdim: torch.var(x, axes, False, keepdim))(),
+        ("unbiased", lambda x: torch.var(x, [1]), normal(3, 17)),
+    ],
+    "max": lambda: [
+        *reduction(torch.amax)(),
+        ("ties", lambda x: torch.amax(x, [1]), torch.round(normal(4, 17))),
     ],
 }
 

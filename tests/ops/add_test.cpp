@@ -1,20 +1,16 @@
-#include "tests/support/golden.hpp"
+#include "tests/support/elementwise.hpp"
 
 using namespace fraqat;
 
 namespace {
 
-Var total(std::span<const Var> x) { return op::add(x[0], x[1]); }
+const test::Binary subject{.f = op::add, .naive = [](double a, double b) { return a + b; }};
 
 }  // namespace
 
-TEST_CASE("add: gradient, equal shapes and a single shift") {
-  for (const Shape& shape : test::odd_shapes) {
-    test::gradcheck(total, {test::normal(shape, 1), test::normal(shape, 2)});
-    test::gradcheck(total, {test::normal(shape, 1), test::normal({1}, 2)});
-    test::gradcheck(total, {test::normal(shape, 1), test::normal({}, 2)});
-  }
-}
+TEST_CASE("add: values, gradients, threads, errors") { test::check_binary("add", subject); }
+
+TEST_CASE("add: as PyTorch") { test::binary_as_pytorch("add", subject); }
 
 TEST_CASE("add: by hand") {
   Tape tape;
@@ -25,10 +21,6 @@ TEST_CASE("add: by hand") {
   tape.backward(op::sum(y));
   CHECK(test::numbers(a.grad()) == std::vector<Real>{1, 1, 1});
   CHECK(test::numbers(b.grad()) == std::vector<Real>{3});
-}
-
-TEST_CASE("add: as PyTorch") {
-  for (const char* golden : {"add/equal", "add/scalar"}) test::as_pytorch(golden, total, 1e-6);
 }
 
 TEST_CASE("add: both gradients are one storage, and stay right") {
@@ -45,17 +37,4 @@ TEST_CASE("add: a to itself, twice") {
   test::gradcheck(
       [](std::span<const Var> x) { return op::add(op::add(x[0], x[0]), op::add(x[0], x[0])); },
       {test::normal({3, 5})});
-}
-
-TEST_CASE("add: same bits for any number of threads") {
-  test::same_bits_for_any_threads(total,
-                                  {test::normal({37, 1021}, 1), test::normal({37, 1021}, 2)});
-  test::same_bits_for_any_threads(total, {test::normal({37, 1021}, 1), test::normal({1}, 2)});
-}
-
-TEST_CASE("add: other shapes are refused") {
-  CHECK_THROWS_WITH_AS(op::add(Var(Tensor({2, 3}, Real(0))), Var(Tensor({2}, Real(0)))),
-                       "[add] shapes differ: got [2, 3] and [2]; expected equal shapes or a second "
-                       "operand of one element",
-                       Error);
 }

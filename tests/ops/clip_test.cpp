@@ -1,4 +1,4 @@
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -15,6 +15,11 @@ TEST_CASE("clip: both ends belong to the interval") {
   CHECK(test::numbers(y.value()) == std::vector<Real>{-1, -1, 1, 1});
   tape.backward(op::sum(y));
   CHECK(test::numbers(x.grad()) == std::vector<Real>{0, 1, 1, 0});
+}
+
+TEST_CASE("clip: as PyTorch") {
+  test::as_pytorch("clip/all",
+                   [](std::span<const Var> x) { return op::clip(x[0], Real(-0.5), Real(0.75)); });
 }
 
 TEST_CASE("clip: same bits for any number of threads") {

@@ -1,16 +1,26 @@
-#include "tests/support/op_test.hpp"
+#include <numeric>
+
+#include "tests/support/reduction.hpp"
 
 using namespace fraqat;
 
 namespace {
 
-Var average(std::span<const Var> x) { return op::mean(x[0]); }
+const test::Reducing subject{
+    .f = [](const Var& x, const Axes& axes, bool keepdim) { return op::mean(x, axes, keepdim); },
+    .naive =
+        [](const std::vector<double>& x) {
+          return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size());
+        },
+};
 
 }  // namespace
 
-TEST_CASE("mean: gradient") {
-  for (const Shape& shape : test::odd_shapes) test::gradcheck(average, {test::normal(shape)});
+TEST_CASE("mean: values, gradients, threads, errors over axes") {
+  test::check_reduction("mean", subject);
 }
+
+TEST_CASE("mean: as PyTorch") { test::reduction_as_pytorch("mean", subject); }
 
 TEST_CASE("mean: by hand") {
   Tape tape;
@@ -22,12 +32,7 @@ TEST_CASE("mean: by hand") {
   CHECK(test::numbers(x.grad()) == std::vector<Real>{0.25, 0.25, 0.25, 0.25});
 }
 
-TEST_CASE("mean: same bits for any number of threads") {
-  test::same_bits_for_any_threads(average, {test::normal({37, 5021})});
-}
-
 TEST_CASE("mean: nothing has no mean") {
   CHECK_THROWS_WITH_AS(op::mean(Var(Tensor(Shape{0, 3}))),
-                       "[mean] nothing to average: got shape [0, 3]; expected at least one element",
-                       Error);
+                       "[mean] an empty tensor: got [0, 3]; expected extents of 1 or more", Error);
 }

@@ -1,20 +1,16 @@
-#include "tests/support/op_test.hpp"
+#include "tests/support/elementwise.hpp"
 
 using namespace fraqat;
 
 namespace {
 
-Var product(std::span<const Var> x) { return op::mul(x[0], x[1]); }
+const test::Binary subject{.f = op::mul, .naive = [](double a, double b) { return a * b; }};
 
 }  // namespace
 
-TEST_CASE("mul: gradient, equal shapes and a single factor") {
-  for (const Shape& shape : test::odd_shapes) {
-    test::gradcheck(product, {test::normal(shape, 1), test::normal(shape, 2)});
-    test::gradcheck(product, {test::normal(shape, 1), test::normal({1}, 2)});
-    test::gradcheck(product, {test::normal(shape, 1), test::normal({1, 1}, 2)});
-  }
-}
+TEST_CASE("mul: values, gradients, threads, errors") { test::check_binary("mul", subject); }
+
+TEST_CASE("mul: as PyTorch") { test::binary_as_pytorch("mul", subject); }
 
 TEST_CASE("mul: by hand") {
   Tape tape;
@@ -39,17 +35,4 @@ TEST_CASE("mul: a single factor collects its gradient") {
 TEST_CASE("mul: a times itself") {
   test::gradcheck([](std::span<const Var> x) { return op::mul(x[0], x[0]); },
                   {test::normal({3, 5})});
-}
-
-TEST_CASE("mul: same bits for any number of threads") {
-  test::same_bits_for_any_threads(product,
-                                  {test::normal({37, 1021}, 1), test::normal({37, 1021}, 2)});
-  test::same_bits_for_any_threads(product, {test::normal({37, 1021}, 1), test::normal({1}, 2)});
-}
-
-TEST_CASE("mul: other shapes are refused") {
-  CHECK_THROWS_WITH_AS(op::mul(Var(Tensor({2, 3}, Real(0))), Var(Tensor({3, 2}, Real(0)))),
-                       "[mul] shapes differ: got [2, 3] and [3, 2]; expected equal shapes or a "
-                       "second operand of one element",
-                       Error);
 }

@@ -1,7 +1,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -30,6 +30,8 @@ TEST_CASE("relu: a NaN is not hidden") {
   const Var x(Tensor({1}, std::numeric_limits<Real>::quiet_NaN()));
   CHECK(std::isnan(op::relu(x).value()[0]));
 }
+
+TEST_CASE("relu: as PyTorch") { test::as_pytorch("relu/all", relu, 1e-6); }
 
 TEST_CASE("relu: same bits for any number of threads") {
   test::same_bits_for_any_threads(relu, {test::normal({37, 1021})});

@@ -1,16 +1,24 @@
-#include "tests/support/op_test.hpp"
+#include <numeric>
+
+#include "tests/support/reduction.hpp"
 
 using namespace fraqat;
 
 namespace {
 
-Var total(std::span<const Var> x) { return op::sum(x[0]); }
+const test::Reducing subject{
+    .f = [](const Var& x, const Axes& axes, bool keepdim) { return op::sum(x, axes, keepdim); },
+    .naive = [](const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0); },
+    .float_error = 1e-3,  // of 185'777 numbers, whose sum is near 0 by chance
+};
 
 }  // namespace
 
-TEST_CASE("sum: gradient") {
-  for (const Shape& shape : test::odd_shapes) test::gradcheck(total, {test::normal(shape)});
+TEST_CASE("sum: values, gradients, threads, errors over axes") {
+  test::check_reduction("sum", subject);
 }
+
+TEST_CASE("sum: as PyTorch") { test::reduction_as_pytorch("sum", subject); }
 
 TEST_CASE("sum: every length around a lane and a chunk, by hand") {
   for (const Index n : {1, 7, 8, 9, 15, 16, 17, 4095, 16384, 16385, 40003}) {
@@ -27,8 +35,4 @@ TEST_CASE("sum: every length around a lane and a chunk, by hand") {
 TEST_CASE("sum: nothing has no sum") {
   CHECK_THROWS_WITH_AS(op::sum(Var(Tensor(Shape{2, 0}))),
                        "[sum] an empty tensor: got [2, 0]; expected extents of 1 or more", Error);
-}
-
-TEST_CASE("sum: same bits for any number of threads") {
-  test::same_bits_for_any_threads(total, {test::normal({37, 5021})});
 }

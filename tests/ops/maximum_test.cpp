@@ -1,0 +1,45 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tests/support/elementwise.hpp"
+
+using namespace fraqat;
+
+namespace {
+
+const test::Binary subject{
+    .f = op::maximum,
+    .naive = [](double a, double b) { return std::max(a, b); },
+    .a = [](const Shape& shape, std::uint64_t seed) { return test::distinct(shape, seed); },
+    // Between those of a: never equal, nor near.
+    .b =
+        [](const Shape& shape, std::uint64_t seed) {
+          Tensor b = test::distinct(shape, seed);
+          for (Real& v : b.span()) v += Real(0.03125);
+          return b;
+        },
+};
+
+}  // namespace
+
+TEST_CASE("maximum: values, gradients, threads, errors") { test::check_binary("maximum", subject); }
+
+TEST_CASE("maximum: as PyTorch") { test::binary_as_pytorch("maximum", subject); }
+
+TEST_CASE("maximum: equal operands share the gradient") {
+  Tape tape;
+  const Var a(Tensor({3}, std::array<Real, 3>{1, 2, 3}), true);
+  const Var b(Tensor({3}, std::array<Real, 3>{3, 2, 1}), true);
+  const Var y = op::maximum(a, b);
+  CHECK(test::numbers(y.value()) == std::vector<Real>{3, 2, 3});
+  tape.backward(op::sum(y));
+  CHECK(test::numbers(a.grad()) == std::vector<Real>{0, 0.5, 1});
+  CHECK(test::numbers(b.grad()) == std::vector<Real>{1, 0.5, 0});
+}
+
+TEST_CASE("maximum: a NaN is not hidden") {
+  const Var nan(Tensor({1}, std::numeric_limits<Real>::quiet_NaN())), one(Tensor({1}, Real(1)));
+  CHECK(std::isnan(op::maximum(nan, one).value()[0]));
+  CHECK(std::isnan(op::maximum(one, nan).value()[0]));
+}
