@@ -33,10 +33,8 @@ struct SampleChunks {
 
 }  // namespace fraqat
 
-/// Convolution as a matrix product: patches become rows ("im2col"), a few image
-/// rows at a time so that they stay in cache.  Any shape; the reference for
-/// every other kernel.
-namespace fraqat::inline FRAQAT_PRECISION::im2col {
+/// Each of the three by the fastest way that is right; the ways follow.
+namespace fraqat::inline FRAQAT_PRECISION::convolution {
 
 /// y = x * weight + bias; bias may be null.
 void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
@@ -44,7 +42,19 @@ void forward(const Convolution& c, const Real* x, const Real* weight, const Real
 /// dx from dy.
 void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
 
-/// dweight and dbias from x and dy.
+/// dweight and dbias from x and dy; dbias may be null.
+void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
+                      Real* dbias);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::convolution
+
+/// Convolution as a matrix product: patches become rows ("im2col"), a few image
+/// rows at a time so that they stay in cache.  Any shape; the reference for
+/// every other kernel.
+namespace fraqat::inline FRAQAT_PRECISION::im2col {
+
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
+void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
 void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
                       Real* dbias);
 
@@ -54,7 +64,7 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
 /// batches that fill the lanes.  The same functions; no dilation, no groups.
 namespace fraqat::inline FRAQAT_PRECISION::lanes {
 
-/// True where it is right, and the fastest way.
+/// True where it is right.
 bool suits_forward(const Convolution& c);
 bool suits_backward_data(const Convolution& c);
 bool suits_backward_weights(const Convolution& c);
@@ -65,6 +75,22 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
                       Real* dbias);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::lanes
+
+/// Convolution with output channels in lanes (core/kernels/README.md), for layers
+/// that have enough of them.  The same functions.
+namespace fraqat::inline FRAQAT_PRECISION::direct {
+
+/// True where it is right.
+bool suits_forward(const Convolution& c);
+bool suits_backward_data(const Convolution& c);
+bool suits_backward_weights(const Convolution& c);
+
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
+void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
+void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
+                      Real* dbias);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::direct
 
 namespace fraqat::inline FRAQAT_PRECISION {
 

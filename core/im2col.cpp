@@ -135,13 +135,14 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
     Real* part = parts.data() + chunk * size;
     blas::gemm(blas::Op::transpose, blas::Op::none, outputs, K, pixels, 1, from, c.O, patches.data,
                patches.stride, 1, part + group * outputs * K, K);
+    if (!dbias) return;
     Real* sums = part + c.weights() + group * outputs;
     for (Index i = 0; i < pixels; ++i)
       for (Index o = 0; o < outputs; ++o) sums[o] += from[i * c.O + o];
   });
   join_parts(parts.data(), chunks.count, size);
   std::copy_n(parts.data(), c.weights(), dweight);
-  std::copy_n(parts.data() + c.weights(), c.O, dbias);
+  if (dbias) std::copy_n(parts.data() + c.weights(), c.O, dbias);
 }
 
 }  // namespace im2col

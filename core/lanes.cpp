@@ -87,7 +87,7 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
   });
   join_parts(parts.data(), chunks, size);
   std::copy_n(parts.data(), c.weights(), dweight);
-  std::copy_n(parts.data() + c.weights(), c.O, dbias);
+  if (dbias) std::copy_n(parts.data() + c.weights(), c.O, dbias);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::lanes

@@ -12,6 +12,7 @@
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
 #include "optim/optimizer.hpp"
+#include "tools/bench_conv.hpp"
 
 using namespace fraqat;
 
@@ -139,10 +140,21 @@ int run(int argc, char** argv) {
   app.add_option("--threads", threads)->check(CLI::Range(1, 1024));
   app.add_option("--rounds", rounds, "of about 0.2 s; the median counts")
       ->check(CLI::Range(1, 1000));
+  tools::BenchConv conv;
+  CLI::App& layers = *app.add_subcommand("conv", "Times single convolutions instead.");
+  layers.add_option("--network", conv.network, "lenet5, cnn-32-64 or resnet20; else all");
+  layers.add_option("--batch", conv.batch)->check(CLI::Range(1, 1 << 20));
+  layers.add_option("--threads", conv.threads)->check(CLI::Range(1, 1024));
+  layers.add_option("--repeats", conv.repeats, "the least time counts")
+      ->check(CLI::Range(1, 10000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) ? 2 : 0;
+  }
+  if (layers) {
+    tools::run(conv);
+    return 0;
   }
   set_thread_count(threads);
   std::cout << measure(model, batch, rounds) << std::endl;

@@ -16,6 +16,30 @@ struct ConvolutionShape {
   Index stride, top, left, dilation, groups;
 };
 
+/// One axis of a convolution that reads where it stands: output i (of `out`) under
+/// tap t is at input origin + i stride + t dilation, which counts if in [0, in).
+struct WindowAxis {
+  Index in, out, taps, origin, stride, dilation;
+};
+
+/// Numbers from one sample, row or column to the next.
+struct ImagePitch {
+  Index sample, row, column;
+};
+
+/// A convolution from C channels at x to O channels at y, which may be some of
+/// more (groups), and at some of the pixels.
+struct DirectConvolution {
+  WindowAxis rows, columns;
+  Index C, O;
+  ImagePitch x, y;
+};
+
+/// Numbers from one weight to the next; negative where a window is turned around.
+struct WeightPitch {
+  Index output, row, column, input;
+};
+
 /// One row of windows of kernel x kernel pixels that touch: Q of them over
 /// `kernel` rows of an image [.., W, C], W >= Q kernel.
 struct PoolRow {
@@ -58,6 +82,31 @@ struct Table {
     void (*backward_weights)(const ConvolutionShape& c, Index count, const Real* x, const Real* dy,
                              Real* dweight, Real* dbias, Real* scratch);
   } lanes;
+
+  /// Output channels in lanes, at least `lanes` of them: `count` consecutive samples.
+  struct Direct {
+    Index lanes;
+
+    /// Numbers of packed weights and bias.
+    Index (*packed)(const DirectConvolution& d);
+
+    /// Packs weights for forward; bias may be null.
+    void (*pack)(const DirectConvolution& d, const WeightPitch& pitch, const Real* weight,
+                 const Real* bias, Real* packed);
+
+    /// y = x * weight + bias.
+    void (*forward)(const DirectConvolution& d, Index count, const Real* x, const Real* packed,
+                    Real* y);
+
+    /// packed = (or, with `add`, +=) the gradients to the weights and, with `bias`,
+    /// the bias; in an order of its own, as long as `packed` says.
+    void (*backward_weights)(const DirectConvolution& d, Index count, const Real* x, const Real* dy,
+                             bool add, bool bias, Real* packed);
+
+    /// Writes gradients from that order; bias may be null.
+    void (*unpack)(const DirectConvolution& d, const WeightPitch& pitch, const Real* packed,
+                   Real* weight, Real* bias);
+  } direct;
 
   /// Max pooling of one row of windows; a NaN wins.
   struct MaxPool {

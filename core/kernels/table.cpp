@@ -8,6 +8,16 @@ void lanes_forward(const ConvolutionShape& c, Index count, const Real* x, const 
 void lanes_backward_weights(const ConvolutionShape& c, Index count, const Real* x, const Real* dy,
                             Real* dweight, Real* dbias, Real* scratch);
 
+Index direct_packed(const DirectConvolution& d);
+void direct_pack(const DirectConvolution& d, const WeightPitch& pitch, const Real* weight,
+                 const Real* bias, Real* packed);
+void direct_forward(const DirectConvolution& d, Index count, const Real* x, const Real* packed,
+                    Real* y);
+void direct_backward_weights(const DirectConvolution& d, Index count, const Real* x, const Real* dy,
+                             bool add, bool bias, Real* packed);
+void direct_unpack(const DirectConvolution& d, const WeightPitch& pitch, const Real* packed,
+                   Real* weight, Real* bias);
+
 void max_pool_forward(const PoolRow& row, const Real* x, Real* y);
 void max_pool_backward(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
 
@@ -15,8 +25,10 @@ void levels_forward(const Level& level, bool add, const Real* x, Real* y, Index 
 void levels_backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
                      LevelSums& sums);
 
-constinit const Table table = {{L, lanes_scratch, lanes_forward, lanes_backward_weights},
-                               {max_pool_forward, max_pool_backward},
-                               {levels_forward, levels_backward}};
+constinit const Table table = {
+    {L, lanes_scratch, lanes_forward, lanes_backward_weights},
+    {L, direct_packed, direct_pack, direct_forward, direct_backward_weights, direct_unpack},
+    {max_pool_forward, max_pool_backward},
+    {levels_forward, levels_backward}};
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -36,8 +36,7 @@ struct Conv2d {
     x = input;
     weight = kernel;
     Tensor y({c.N, c.P, c.Q, c.O});
-    (lanes::suits_forward(c) ? lanes::forward : im2col::forward)(c, x.data(), weight.data(),
-                                                                 bias.data(), y.data());
+    convolution::forward(c, x.data(), weight.data(), bias.data(), y.data());
     return y;
   }
 
@@ -45,14 +44,13 @@ struct Conv2d {
     std::array<Tensor, 3> gradients;
     if (needs[0]) {
       gradients[0] = Tensor(x.shape());
-      (lanes::suits_backward_data(c) ? lanes::backward_data : im2col::backward_data)(
-          c, dy.data(), weight.data(), gradients[0].data());
+      convolution::backward_data(c, dy.data(), weight.data(), gradients[0].data());
     }
     if (needs[1] || needs[2]) {
       gradients[1] = Tensor(weight.shape());
-      gradients[2] = Tensor({c.O});
-      (lanes::suits_backward_weights(c) ? lanes::backward_weights : im2col::backward_weights)(
-          c, x.data(), dy.data(), gradients[1].data(), gradients[2].data());
+      if (needs[2]) gradients[2] = Tensor({c.O});
+      convolution::backward_weights(c, x.data(), dy.data(), gradients[1].data(),
+                                    gradients[2].data());
     }
     return gradients;
   }

@@ -113,8 +113,9 @@ Case random_case(Dice& dice) {
   c.N = dice(1, 4) == 1 ? dice(8, 37) : dice(1, 4);
   c.R = dice(1, 6);
   c.S = dice(1, 3) == 1 ? dice(1, 6) : c.R;
-  c.C = factor * dice(1, 6);
-  c.O = factor * dice(1, 6);
+  const auto channels = [&] { return factor * (dice(1, 3) == 1 ? dice(8, 20) : dice(1, 6)); };
+  c.C = channels();
+  c.O = channels();
   const auto size = [&](Index window, Index padding) {
     return std::max(Index{1}, c.options.dilation * (window - 1) + 1 - padding) + dice(0, 9);
   };
@@ -161,7 +162,7 @@ TEST_CASE("conv2d: forward and gradients equal the definition on large images") 
 TEST_CASE("conv2d: same bits for any number of threads") {
   for (const Case& c :
        {Case{37, 9, 8, 3, 6, 3, 3, {1, 1, 1, 1}}, Case{33, 14, 14, 6, 16, 5, 5, {1, 0, 1, 1}},
-        Case{5, 11, 12, 4, 8, 3, 3, {2, 1, 1, 2}}})
+        Case{5, 11, 12, 4, 8, 3, 3, {2, 1, 1, 2}}, Case{37, 9, 8, 17, 25, 3, 3, {2, 1, 1, 1}}})
     test::same_bits_for_any_threads(c, c.inputs());
 }
 

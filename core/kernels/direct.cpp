@@ -1,0 +1,175 @@
+// Convolution with output channels in lanes, straight from the image: nothing is
+// gathered, padded or transposed but the weights.  See README.md for the picture.
+
+#include "core/kernels/direct.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS {
+namespace {
+
+// The products of one tile: `rows` rows of the window, each of `pieces` runs of
+// numbers that are neighbours in x, and all of them neighbours in the weights.
+struct Taps {
+  Index rows, pieces, run;
+  Index x_row, x_piece;  // from one to the next in x
+  Index weight_row;      // in vectors of one output
+  Index first_weight;
+};
+
+Taps taps_of(const DirectConvolution& d, const Block& block) {
+  const Taps each{block.tap_rows(),
+                  block.tap_columns(),
+                  d.C,
+                  d.rows.dilation * d.x.row,
+                  d.columns.dilation * d.x.column,
+                  d.columns.taps * d.C,
+                  (block.rows.tap * d.columns.taps + block.columns.tap) * d.C};
+  if (d.columns.dilation != 1 || d.x.column != d.C) return each;
+  Taps joined = each;
+  joined.run = each.pieces * d.C;
+  joined.pieces = at_most(each.pieces, 1);
+  return joined;
+}
+
+// Where the pixels of a tile begin in x, and in y.
+struct Pixels {
+  Index x[most_pixels], y[most_pixels];
+};
+
+// y of A pixels and B vectors of channels.
+template <Index A, Index B>
+void forward_tile(const Taps& taps, const Pixels& pixels, const Real* x, const Real* weight,
+                  const Real* bias, Real* const (&y)[B]) {
+  Vector sum[A][B];
+  const Real* from[A];
+  for (Index a = 0; a < A; ++a) from[a] = x + pixels.x[a];
+  for (Index a = 0; a < A; ++a)
+    for (Index b = 0; b < B; ++b) sum[a][b] = load(bias + b * L);
+  weight += taps.first_weight * B * L;
+  for (Index r = 0; r < taps.rows; ++r, weight += taps.weight_row * B * L) {
+    const Real* w = weight;
+    for (Index piece = 0; piece < taps.pieces; ++piece) {
+      const Index begin = r * taps.x_row + piece * taps.x_piece, end = begin + taps.run;
+#pragma GCC unroll 4
+      for (Index k = begin; k < end; ++k, w += B * L) {
+        Vector factor[B];
+        for (Index b = 0; b < B; ++b) {
+          factor[b] = load(w + b * L);
+          keep(factor[b]);
+        }
+        for (Index a = 0; a < A; ++a) {
+          const Vector number = broadcast(from[a][k]);
+          for (Index b = 0; b < B; ++b) sum[a][b] += number * factor[b];
+        }
+      }
+    }
+  }
+  for (Index a = 0; a < A; ++a)
+    for (Index b = 0; b < B; ++b) store(y[b] + pixels.y[a], sum[a][b]);
+}
+
+// Calls f with the number of pixels as a compile-time constant.
+template <Index most, Index A = 1, class F>
+[[gnu::always_inline]] inline void with_pixels(Index a, const F& f) {
+  if constexpr (A < most) {
+    if (a > A) return with_pixels<most, A + 1>(a, f);
+  }
+  f(std::integral_constant<Index, A>());
+}
+
+// The pixels of a block, of one sample after the other.
+class Walk {
+ public:
+  Walk(const DirectConvolution& d, const Block& block) : d_(d), block_(block) { begin_row(); }
+
+  Pixels next(Index count) {
+    Pixels pixels;
+    for (Index a = 0; a < count; ++a) {
+      pixels.x[a] = x_;
+      pixels.y[a] = y_;
+      x_ += d_.columns.stride * d_.x.column;
+      y_ += d_.y.column;
+      if (++column_ == block_.columns.end) end_row();
+    }
+    return pixels;
+  }
+
+ private:
+  void end_row() {
+    if (++row_ == block_.rows.end) {
+      row_ = block_.rows.begin;
+      ++sample_;
+    }
+    begin_row();
+  }
+
+  void begin_row() {
+    column_ = block_.columns.begin;
+    x_ = sample_ * d_.x.sample + position(d_.rows, row_, block_.rows.tap) * d_.x.row +
+         position(d_.columns, column_, block_.columns.tap) * d_.x.column;
+    y_ = sample_ * d_.y.sample + row_ * d_.y.row + column_ * d_.y.column;
+  }
+
+  const DirectConvolution& d_;
+  const Block& block_;
+  Index sample_ = 0, row_ = block_.rows.begin, column_ = 0, x_ = 0, y_ = 0;
+};
+
+// Vectors [v, end) of channels, B at a time, of all pixels of a block.
+template <Index B>
+void forward_block(const DirectConvolution& d, Index count, const Block& block, Index v, Index end,
+                   const Real* x, const Real* packed, Real* y) {
+  constexpr Index most = pixels_of_tile(B);
+  const Index total = count * block.pixels(), tiles = (total + most - 1) / most;
+  const Taps taps = taps_of(d, block);
+  const Index weights = d.rows.taps * d.columns.taps * d.C;
+  Walk walk(d, block);
+  for (Index tile = 0, done = 0; tile < tiles; ++tile) {
+    const Index a = total * (tile + 1) / tiles - done;
+    const Pixels pixels = walk.next(a);
+    for (Index u = v; u < end; u += B) {
+      Real* to[B];
+      for (Index b = 0; b < B; ++b) to[b] = y + first_of(u + b, d.O);
+      with_pixels<most>(a, [&](auto A) {
+        forward_tile<A, B>(taps, pixels, x, packed + (vectors(d.O) + u * weights) * L,
+                           packed + u * L, to);
+      });
+    }
+    done += a;
+  }
+}
+
+}  // namespace
+
+Index direct_packed(const DirectConvolution& d) {
+  return vectors(d.O) * L * (1 + d.rows.taps * d.columns.taps * d.C);
+}
+
+// Bias, then for every B vectors of channels the weights [R, S, C, B].
+void direct_pack(const DirectConvolution& d, const WeightPitch& pitch, const Real* weight,
+                 const Real* bias, Real* packed) {
+  const Index all = vectors(d.O);
+  for (Index v = 0; v < all; ++v)
+    for (Index lane = 0; lane < L; ++lane)
+      packed[v * L + lane] = bias ? bias[first_of(v, d.O) + lane] : 0;
+  Real* to = packed + all * L;
+  for (Index v = 0; v < all; v += 2)
+    for (Index r = 0; r < d.rows.taps; ++r)
+      for (Index s = 0; s < d.columns.taps; ++s)
+        for (Index i = 0; i < d.C; ++i) {
+          const Real* from = weight + r * pitch.row + s * pitch.column + i * pitch.input;
+          for (Index u = v; u < at_most(v + 2, all); ++u, to += L)
+            for (Index lane = 0; lane < L; ++lane)
+              to[lane] = from[(first_of(u, d.O) + lane) * pitch.output];
+        }
+}
+
+void direct_forward(const DirectConvolution& d, Index count, const Real* x, const Real* packed,
+                    Real* y) {
+  const Index all = vectors(d.O), pairs = all / 2 * 2;
+  each_block(d, [&](const Block& block) {
+    if (pairs) forward_block<2>(d, count, block, 0, pairs, x, packed, y);
+    if (all > pairs) forward_block<1>(d, count, block, pairs, all, x, packed, y);
+  });
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS
