@@ -128,7 +128,7 @@ void lend(nn::Slot& to, const nn::Slot& from) {
 }  // namespace
 
 TEST_CASE("lowered networks are the module, but for rare roundings") {
-  for (const char* name : {"mlp", "lenet5", "lenet5-bn", "tiny-resnet"})
+  for (const char* name : {"mlp", "lenet5", "lenet5-bn", "cnn-32-64", "tiny-resnet"})
     for (const bool affine : {false, true}) {
       CAPTURE(name);
       CAPTURE(affine);
@@ -154,6 +154,37 @@ TEST_CASE("lowered networks are the module, but for rare roundings") {
       }
       CHECK(codes > 30 * 700);
       CHECK(different_samples <= 15);
+    }
+}
+
+TEST_CASE("lowered resnet20, shortcuts padded or projected, is the module but for roundings") {
+  const Shape sample{12, 12, 3};
+  for (const bool projected : {false, true})
+    for (const bool affine : {false, true}) {
+      CAPTURE(projected);
+      CAPTURE(affine);
+      const auto model =
+          test::quantized_model(projected ? "resnet20-b" : "resnet20", affine, sample);
+      const Tensor images = test::model_images(20, 5, sample);
+      const Graph graph = lower(*model, images);
+      int products = 0, adds = 0;
+      for (const auto& op : graph.ops) {
+        products += name_of(op) == "conv2d" || name_of(op) == "linear";
+        adds += name_of(op) == "add";
+      }
+      CHECK(products == (projected ? 22 : 20));
+      CHECK(adds == 9);
+      const Outputs outputs = evaluate(graph, images, true);
+      const Outputs engine = Engine(graph).run(images, true);
+      CHECK(outputs.accumulators == engine.accumulators);
+      CHECK(outputs.values == engine.values);
+
+      const auto module = codes_of_module(*model, images);
+      for (Index n = 0; n < 20; ++n) {
+        const Agreement agreement = compare(graph, outputs, module, n, 20);
+        CHECK(agreement.furthest <= 1);
+        CHECK(agreement.different * 100 <= agreement.codes);
+      }
     }
 }
 

@@ -27,16 +27,18 @@ void unsettle(nn::Module& model) {
 
 }  // namespace
 
-Tensor model_images(Index count, std::uint64_t seed) {
-  Tensor images({count, 28, 28, 1});
+Tensor model_images(Index count, std::uint64_t seed, const Shape& sample) {
+  Tensor images({count, sample[0], sample[1], sample[2]});
   fill_normal(images, Philox(seed, Stream::synthetic));
-  for (Index i = images.size() - 1; i >= 29; --i)
-    images[i] = images[i] + 0.5f * images[i - 1] + 0.5f * images[i - 28];
+  const Index left = sample[2], above = sample[1] * sample[2];
+  for (Index i = images.size() - 1; i > above; --i)
+    images[i] = images[i] + 0.5f * images[i - left] + 0.5f * images[i - above];
   return images;
 }
 
-std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine) {
-  auto model = models::make(name, {28, 28, 1}, 10, 3);
+std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine,
+                                            const Shape& sample) {
+  auto model = models::make(name, sample, 10, 3);
   unsettle(*model);
   quant::Spec spec;
   spec.weight.per_channel = true;
@@ -49,7 +51,7 @@ std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine
       spec.weight_bits.emplace_back(layer, bits);
       bits = bits == 8 ? 2 : bits + 1;
     }
-  const Tensor images = model_images(8, 1);
+  const Tensor images = model_images(8, 1, sample);
   quant::attach(*model, images, spec);
   quant::set_mode(*model, quant::Quantizer::Mode::observe);
   (*model)(Var(images));

@@ -151,8 +151,10 @@ TEST_CASE("recipe: a bad --set is a mistake of usage") {
   says("float=1", "float: got 1; expected a section with keys, [float]");
   says("float={rate=1}", "float: got a table; expected a section with keys, [float]");
   says("name=", "name: got \"\"; expected a name of letters, digits, '.', '_' and '-'");
-  says("model=lenet6",
-       "model: got \"lenet6\"; expected mlp, lenet5, lenet5-bn or tiny-resnet; try lenet5");
+  says(
+      "model=lenet6",
+      "model: got \"lenet6\"; expected mlp, lenet5, lenet5-bn, cnn-32-64, tiny-resnet, resnet20, "
+      "resnet32, resnet44, resnet56, resnet20-b, resnet32-b, resnet44-b or resnet56-b; try lenet5");
   says("quant.weight.start=9", "quant.weight.start: got 9; expected a number from 2 to 8");
   says("quant.weight.lowest=5",
        "quant.weight.start: got 3; expected a width from lowest = 5 to highest = 8");

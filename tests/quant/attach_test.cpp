@@ -61,6 +61,36 @@ TEST_CASE("attach: tiny-resnet: both operands of an add, the add, the pool") {
     if (q->info().name == "block1.body.bn2.output_q") CHECK(q->info().coding == Coding::twos);
 }
 
+TEST_CASE("attach: resnet20: every add has its slot, and so have its operands") {
+  for (const bool projected : {false, true}) {
+    const auto model = models::make(projected ? "resnet20-b" : "resnet20", {8, 8, 3}, 10, 1);
+    Tensor x({1, 8, 8, 3});
+    fill_uniform(x, 0, 1, Philox(1, Stream::synthetic));
+    quant::attach(*model, x, {});
+    std::vector<std::string> expected = {"relu1.output_q"};
+    for (int block = 0; block < 9; ++block) {
+      std::string path = "layer1.0";
+      path[5] += static_cast<char>(block / 3);
+      path[7] += static_cast<char>(block % 3);
+      expected.push_back(path + ".body.relu1.output_q");
+      expected.push_back(path + ".body.bn2.output_q");
+      if (projected && (block == 3 || block == 6))
+        expected.push_back(path + ".shortcut.1.output_q");
+      expected.push_back(path + ".output_q");
+    }
+    expected.push_back("pool.output_q");
+    CHECK(names(*model, Role::activation) == expected);
+    CHECK(names(*model, Role::weight).size() == (projected ? 22 : 20));
+    for (const Quantizer* q : quant::quantizers(*model))
+      if (q->info().role == Role::activation) {
+        const std::string& name = q->info().name;
+        const bool operand =
+            name.find(".bn2.") != name.npos || name.find(".shortcut.") != name.npos;
+        CHECK((q->info().coding == Coding::twos) == operand);
+      }
+  }
+}
+
 TEST_CASE("attach: a quantizer that is off or watching changes nothing") {
   const auto model = models::make("lenet5", {28, 28, 1}, 10, 1);
   const Tensor before = (*model)(Var(image())).value();

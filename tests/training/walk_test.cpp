@@ -75,7 +75,8 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
 }
 
 TEST_CASE("walk: every network by name goes the whole way") {
-  for (const char* name : {"mlp", "lenet5", "lenet5-bn", "tiny-resnet"}) {
+  for (const char* name :
+       {"mlp", "lenet5", "lenet5-bn", "cnn-32-64", "tiny-resnet", "resnet20", "resnet20-b"}) {
     CAPTURE(std::string(name));
     run::Recipe recipe = test::tiny_recipe(name);
     recipe.train_limit = 64;
