@@ -11,11 +11,12 @@ namespace {
 
 constexpr std::size_t names_shown = 20;  // of each list in one line of error text
 
-std::map<std::string, Tensor*> tensors_of(Module& module) {
-  std::map<std::string, Tensor*> found;
-  const auto add = [&](const std::string& name, Tensor& tensor) {
+/// The module's own tensors: they share its storage.
+NamedTensors tensors_of(Module& module) {
+  NamedTensors found;
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
     if (!tensor) return;
-    check(found.emplace(name, &tensor).second, "[state] two tensors of one name: got ",
+    check(found.emplace(name, tensor).second, "[state] two tensors of one name: got ",
           in_quotes(name), " twice; expected every parameter and buffer to have its own");
   };
   for (auto& [name, parameter] : parameters(module)) add(name, parameter->value());
@@ -39,23 +40,6 @@ std::string reshaped_text(const std::string& name, const Shape& got, const Shape
   return text.str();
 }
 
-void check_fits(const std::map<std::string, Tensor*>& own, const NamedTensors& state,
-                std::string_view origin) {
-  std::vector<std::string> missing, extra, reshaped;
-  for (const auto& [name, tensor] : own) {
-    const auto found = state.find(name);
-    if (found == state.end())
-      missing.push_back(in_quotes(name));
-    else if (found->second.shape() != tensor->shape())
-      reshaped.push_back(reshaped_text(name, found->second.shape(), tensor->shape()));
-  }
-  for (const auto& [name, tensor] : state)
-    if (!own.contains(name)) extra.push_back(in_quotes(name));
-  check_input(missing.empty() && extra.empty() && reshaped.empty(), "[state] ", in_quotes(origin),
-              " is not of this network: got ", state.size(), " tensors; expected ", own.size(),
-              listed("missing", missing), listed("extra", extra), listed("reshaped", reshaped));
-}
-
 Tensor finite_tensor(const SafeTensors::Entry& entry, std::string_view origin) {
   check_input(entry.dtype == DType::f32, "[state] ", in_quotes(origin), ": wrong dtype of ",
               in_quotes(entry.name), ": got ", dtype_name(entry.dtype), "; expected F32");
@@ -75,16 +59,33 @@ Tensor finite_tensor(const SafeTensors::Entry& entry, std::string_view origin) {
 
 NamedTensors state_of(Module& module) {
   NamedTensors state;
-  for (const auto& [name, tensor] : tensors_of(module)) state.emplace(name, tensor->clone());
+  for (const auto& [name, tensor] : tensors_of(module)) state.emplace(name, tensor.clone());
   return state;
 }
 
+void check_same_layout(const NamedTensors& expected, const NamedTensors& state,
+                       std::string_view origin) {
+  std::vector<std::string> missing, extra, reshaped;
+  for (const auto& [name, tensor] : expected) {
+    const auto found = state.find(name);
+    if (found == state.end())
+      missing.push_back(in_quotes(name));
+    else if (found->second.shape() != tensor.shape())
+      reshaped.push_back(reshaped_text(name, found->second.shape(), tensor.shape()));
+  }
+  for (const auto& [name, tensor] : state)
+    if (!expected.contains(name)) extra.push_back(in_quotes(name));
+  check_input(missing.empty() && extra.empty() && reshaped.empty(), "[state] ", in_quotes(origin),
+              " is not of this network: got ", state.size(), " tensors; expected ", expected.size(),
+              listed("missing", missing), listed("extra", extra), listed("reshaped", reshaped));
+}
+
 void apply_state(Module& module, const NamedTensors& state, std::string_view origin) {
-  const auto own = tensors_of(module);
-  check_fits(own, state, origin);
-  for (const auto& [name, tensor] : own) {
+  NamedTensors own = tensors_of(module);
+  check_same_layout(own, state, origin);
+  for (auto& [name, tensor] : own) {
     const Tensor& source = state.at(name);
-    std::copy(source.span().begin(), source.span().end(), tensor->data());
+    std::copy(source.span().begin(), source.span().end(), tensor.data());
   }
 }
 

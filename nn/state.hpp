@@ -18,10 +18,15 @@ using NamedTensors = std::map<std::string, Tensor>;
 /// included.  A buffer without storage is not part of the state.
 NamedTensors state_of(Module& module);
 
-/// Copies `state` into the module's own storage.  Strict: tensors that are
-/// missing, extra or of another shape are all listed in one Error{input}, and
-/// then nothing has changed.  `origin` names where `state` is from.
+/// Copies `state` into the module's own storage, after check_same_layout(): on an
+/// error nothing has changed.
 void apply_state(Module& module, const NamedTensors& state, std::string_view origin);
+
+/// Refuses a `state` that has not exactly the names and shapes of `expected`:
+/// tensors that are missing, extra or of another shape are all listed in one
+/// Error{input}.  `origin` names where `state` is from.
+void check_same_layout(const NamedTensors& expected, const NamedTensors& state,
+                       std::string_view origin);
 
 /// `state` with `prefix` before every name, so that one file can hold the
 /// network ("model.") and what trains it ("optimizer.").
