@@ -33,6 +33,13 @@ void add_data_dir(CLI::App& command, std::string& data_dir) {
       ->type_name("DIR");
 }
 
+CLI::Option* add_weights(CLI::App& command, std::string& weights) {
+  return command
+      .add_option("--weights", weights,
+                  "Weights of PyTorch, saved as safetensors: the float network")
+      ->type_name("FILE");
+}
+
 void print_json(const nlohmann::ordered_json& object) {
   // File names are bytes: those that are not UTF-8 must not end the program.
   std::cout << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';

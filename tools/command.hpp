@@ -31,6 +31,9 @@ CLI::App& add_command(CLI::App& program, const std::string& name, const std::str
 /// --data-dir, for commands that use data.
 void add_data_dir(CLI::App& command, std::string& data_dir);
 
+/// --weights, for commands that can start from PyTorch's weights.
+CLI::Option* add_weights(CLI::App& command, std::string& weights);
+
 /// The object of --json.
 void print_json(const nlohmann::ordered_json& object);
 

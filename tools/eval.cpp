@@ -15,7 +15,7 @@ namespace fraqat::tools {
 namespace {
 
 struct EvalOptions final : Common {
-  std::string model, data, data_dir;
+  std::string model, data, weights, data_dir;
   Index limit = 0;
 };
 
@@ -41,7 +41,9 @@ run::Score evaluate(const deploy::Engine& engine,
 }
 
 int eval(const EvalOptions& options) {
-  const ModelFile model = load_model(options.model);
+  const ModelFile model = options.weights.empty()
+                              ? load_model(options.model)
+                              : import_weights(options.model, options.data, options.weights);
   const std::string data = options.data.empty() ? model.data() : options.data;
   const auto test = data::open(data, data::Split::test, options.data_dir, options.limit);
   const auto start = std::chrono::steady_clock::now();
@@ -52,6 +54,7 @@ int eval(const EvalOptions& options) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double rate = static_cast<double>(test->size()) / seconds;
   const std::string kind = model.packed                  ? "packed, integer engine"
+                           : !options.weights.empty()    ? "float, weights of PyTorch"
                            : model.checkpoint->quantized ? "quantized checkpoint"
                                                          : "float checkpoint";
   if (options.json) {
@@ -79,7 +82,11 @@ void add_eval(CLI::App& program) {
   const auto options = std::make_shared<EvalOptions>();
   CLI::App& command = add_command(program, "eval", "Accuracy and loss of a model on test data",
                                   options, [options] { return eval(*options); });
-  command.add_option("MODEL", options->model, "Packed model, checkpoint or run folder")->required();
+  command
+      .add_option("MODEL", options->model,
+                  "Packed model, checkpoint or run folder; with --weights the name of a network")
+      ->required();
+  add_weights(command, options->weights);
   command.add_option("--data", options->data, "Data set; the one it was trained on unless given")
       ->type_name("NAME");
   command.add_option("--limit", options->limit, "Only the first N test samples")

@@ -4,6 +4,8 @@
 
 #include "core/text.hpp"
 #include "models/run/deployment.hpp"
+#include "models/run/session.hpp"
+#include "models/weights.hpp"
 
 namespace fraqat::tools {
 
@@ -34,6 +36,20 @@ ModelFile load_model(const std::string& path) {
   else
     file.packed = deploy::read_packed(file.path);
   return file;
+}
+
+ModelFile import_weights(const std::string& model, const std::string& data,
+                         const std::string& weights) {
+  check_usage(!data.empty(), "[model] ", in_quotes(weights),
+              " does not say what its network is "
+              "for: got --weights without --data; expected --data NAME");
+  run::Loaded loaded;
+  loaded.recipe.model = model;
+  loaded.recipe.data = data;
+  loaded.phase = "float";
+  loaded.model = run::make_model(loaded.recipe);
+  models::load_pytorch(*loaded.model, data::info(data).sample, weights);
+  return {weights, {}, std::move(loaded)};
 }
 
 std::string run_folder(const std::string& path) {

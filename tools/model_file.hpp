@@ -27,6 +27,11 @@ struct ModelFile {
 /// Reads `path`; a run folder stands for the packed model in it.
 ModelFile load_model(const std::string& path);
 
+/// The network called `model` for images of the data set `data`, with the weights of
+/// PyTorch in `weights`, as if it were a checkpoint.
+ModelFile import_weights(const std::string& model, const std::string& data,
+                         const std::string& weights);
+
 /// The files of the run that `path` belongs to: the folder above it, or above
 /// checkpoints/.
 std::string run_folder(const std::string& path);

@@ -80,6 +80,12 @@ void line(std::string label, const std::string& value) {
 void print_summary(const Json& result, const std::filesystem::path& folder) {
   const auto arms = result.find("arms");
   if (arms != result.end()) std::cout << arms_table(*arms) << '\n';
+  if (!result.contains("mismatches")) {
+    line("float only", "quant.enabled = false, so nothing was packed or verified");
+    line("checkpoint", (folder / "checkpoints/float.safetensors").string());
+    line("report", (folder / "report.html").string());
+    return;
+  }
   const auto bytes = [&](const char* key) { return whole(number(result, key)); };
   line("average bits", fixed(number(result, "avg_weight_bits"), 3) + " weights, " +
                            fixed(number(result, "avg_activation_bits"), 3) + " activations");

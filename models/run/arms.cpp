@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/run/checkpoint.hpp"
+#include "models/run/float_start.hpp"
 #include "models/run/training.hpp"
 #include "quant/assignment.hpp"
 
@@ -46,19 +47,6 @@ ordered_json quantized_arm(const std::string& name, nn::Module& model, const Sco
 std::string layer_of(const std::string& slot) {
   const std::size_t dot = slot.rfind('.');
   return dot == std::string::npos ? std::string() : slot.substr(0, dot);
-}
-
-/// The network that --from names.
-std::unique_ptr<nn::Module> read_float_model(const Session& session) {
-  const Recipe& recipe = session.recipe();
-  Loaded loaded = load_checkpoint(session.from());
-  check_usage(!loaded.quantized, "[train] --from ", session.from().string(),
-              " holds a quantized network; expected the float checkpoint of a run");
-  check_usage(loaded.recipe.model == recipe.model && loaded.recipe.data == recipe.data,
-              "[train] --from ", session.from().string(), " is another network: got ",
-              loaded.recipe.model, " on ", loaded.recipe.data, "; expected ", recipe.model, " on ",
-              recipe.data);
-  return std::move(loaded.model);
 }
 
 /// An arm that an earlier part of a resumed run has finished, if it has.
@@ -144,7 +132,7 @@ std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& ar
   if (session.from().empty()) {
     score = train(session, *model, recipe, recipe.float_training, {"float"});
   } else {
-    model = read_float_model(session);
+    model = read_float_model(recipe, session.from());
     score = evaluate(*model, recipe, session.test());
   }
   save_checkpoint(path, *model, recipe, "float");

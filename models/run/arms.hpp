@@ -10,7 +10,7 @@ namespace fraqat::run {
 /// "bytes", "avg_weight_bits", "avg_activation_bits"} to `arms`.  What an earlier part
 /// of a resumed run has finished is read instead.
 
-/// The float network of the recipe, trained, or read from --from.
+/// The float network of the recipe, trained, or read from --from or --weights.
 std::unique_ptr<nn::Module> float_model(const Session& session, nlohmann::ordered_json& arms);
 
 /// From the float network `start`, the same stretches as the learned network,

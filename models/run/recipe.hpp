@@ -51,9 +51,11 @@ struct Recipe {
   std::string model = "lenet5-bn";        // model
   std::string data = "fashion-mnist";     // data.name
   int batch = 128;                        // data.batch
+  std::string augment = "none";           // data.augment: none | crop-flip
   Index train_limit = 0, test_limit = 0;  // data.train_limit, data.test_limit; 0: all
 
   Training float_training;                               // [float]
+  bool quantize = true;                                  // quant.enabled; false: float is all
   Tensors weight, activation;                            // [quant.weight], [quant.activation]
   std::vector<std::pair<std::string, int>> weight_bits;  // [quant.weight_bits] layer = width
   int calibration_batches = 16;                          // quant.calibration_batches

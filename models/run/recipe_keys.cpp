@@ -126,6 +126,21 @@ Conflict conflict_in(const std::string& section, const Training& t) {
   return {};
 }
 
+/// What a recipe that stays float must not ask for.
+Conflict conflict_with_float(const Recipe& r) {
+  const auto refused = [](const std::string& key, const std::string& got) {
+    return Conflict{key, "got " + got +
+                             " with quant.enabled = false; expected none of it, or "
+                             "quant.enabled = true"};
+  };
+  if (r.search.epochs > 0) return refused("search.epochs", to_text(r.search.epochs));
+  if (r.finetune.epochs > 0) return refused("finetune.epochs", to_text(r.finetune.epochs));
+  if (!r.uniform.empty()) return refused("baselines.uniform", "widths");
+  if (!r.uniform_ends8.empty()) return refused("baselines.uniform_ends8", "widths");
+  if (r.random > 0) return refused("baselines.random", to_text(r.random));
+  return {};
+}
+
 }  // namespace
 
 std::string to_text(double value) {
@@ -171,9 +186,11 @@ std::vector<Key> keys_of(Recipe& r) {
   t.words("model", r.model, models::names());
   t.words("data.name", r.data, data::names());
   t.range("data.batch", &r.batch, 1, 65536);
+  t.words("data.augment", r.augment, {"none", "crop-flip"});
   t.range("data.train_limit", &r.train_limit, 0, most_batches);
   t.range("data.test_limit", &r.test_limit, 0, most_batches);
   t.training("float", r.float_training);
+  t.add("quant.enabled", &r.quantize);
   t.range("quant.calibration_batches", &r.calibration_batches, 1, most_batches);
   t.tensors("quant.weight", r.weight, true);
   t.tensors("quant.activation", r.activation, false);
@@ -196,6 +213,8 @@ Conflict conflict_in(const Recipe& r) {
         conflict_in("finetune", r.finetune), conflict_in("quant.weight", r.weight, r.allowed),
         conflict_in("quant.activation", r.activation, r.allowed)})
     if (!conflict.key.empty()) return conflict;
+  if (!r.quantize)
+    if (const Conflict conflict = conflict_with_float(r); !conflict.key.empty()) return conflict;
   if (r.temperature_end > r.temperature_start)
     return {"search.temperature_end",
             "got " + to_text(r.temperature_end) +

@@ -45,6 +45,20 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
   result["verified"] = verified.passed();
 }
 
+/// What the last arm and its `checkpoint` say of the whole run, and run.json.
+ordered_json finished(const Session& session, const std::string& checkpoint, ordered_json result) {
+  const ordered_json last = result["arms"].back();
+  for (const char* key : {"accuracy", "loss", "avg_weight_bits", "avg_activation_bits"})
+    result[key] = last[key];
+  const std::string path = session.checkpoint(checkpoint).string();
+  result["hash"] = sha256(read_file(path, std::uint64_t{1} << 32));
+  result["seconds"] = session.seconds();
+  result["peak_bytes"] = pool::peak_bytes();
+  write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");
+  session.end();
+  return result;
+}
+
 }  // namespace
 
 ordered_json run(const Recipe& recipe, const Options& options, Observer& observer) {
@@ -54,6 +68,10 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
   for (const char* key : {"arguments", "resumed"}) result[key] = notes[key];
   result["arms"] = ordered_json::array();
   std::unique_ptr<nn::Module> model = float_model(session, result["arms"]);
+  if (!recipe.quantize) {
+    observer.note("quant.enabled = false: a float network is all, nothing to pack or verify");
+    return finished(session, "float", std::move(result));
+  }
   const nn::NamedTensors start = nn::state_of(*model);
   for (const int bits : recipe.uniform) uniform_arm(session, start, bits, false, result["arms"]);
   for (const int bits : recipe.uniform_ends8)
@@ -65,15 +83,7 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
   arms.insert(arms.end() - 1, random.begin(), random.end());  // the learned one stays the last
   deploy_learned(session, *model, result);
   result["tensors"] = tensors_of(*model);
-  const ordered_json learned = result["arms"].back();
-  for (const char* key : {"accuracy", "loss", "avg_weight_bits", "avg_activation_bits"})
-    result[key] = learned[key];
-  result["hash"] = sha256(read_file(session.checkpoint("final").string(), std::uint64_t{1} << 32));
-  result["seconds"] = session.seconds();
-  result["peak_bytes"] = pool::peak_bytes();
-  write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");
-  session.end();
-  return result;
+  return finished(session, "final", std::move(result));
 }
 
 ordered_json finished_run(const std::filesystem::path& folder) {

@@ -33,15 +33,16 @@ class Observer {
 };
 
 struct Options {
-  std::filesystem::path out;           // run folder, made if missing
-  std::filesystem::path from;          // float checkpoint: skips the float phase; empty: train
+  std::filesystem::path out;   // run folder, made if missing
+  std::filesystem::path from;  // float checkpoint or PyTorch's weights: skips float; empty: train
   std::filesystem::path data_dir;      // --data-dir; empty: the search path
   std::vector<std::string> arguments;  // for run.json
   bool resume = false;                 // go on with the unfinished run in `out`
 };
 
 /// The whole way of a recipe: float training, uniform baselines, calibration,
-/// search, rounding, fine-tuning, re-estimation, packing, verification.  Leaves
+/// search, rounding, fine-tuning, re-estimation, packing, verification; without
+/// `quant.enabled` float training is all, and nothing is packed or verified.  Leaves
 /// the run folder and returns what run.json holds (README.md describes both).
 ///
 /// A run that was killed, or stopped, goes on with `resume` and ends with the

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/augment.hpp"
 #include "data/loader.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/updates.hpp"
@@ -17,6 +18,15 @@ data::LoaderOptions loader_options(const Recipe& recipe) {
   options.drop_last = true;
   options.seed = recipe.seed;
   return options;
+}
+
+/// What training sees of `set`; calibration and batch-norm statistics see it as it is.
+std::shared_ptr<const data::Dataset> augmented(std::shared_ptr<const data::Dataset> set,
+                                               const Recipe& recipe) {
+  if (recipe.augment == "none") return set;
+  constexpr Index padding = 4;
+  set = std::make_shared<data::RandomCrop>(std::move(set), padding, recipe.seed);
+  return std::make_shared<data::RandomFlip>(std::move(set), recipe.seed);
 }
 
 /// Forward and backward of one batch; returns the loss of the task.
@@ -53,7 +63,7 @@ class Run {
         training_(training),
         stretch_(stretch),
         search_(search),
-        loader_(session.train(), loader_options(recipe)),
+        loader_(augmented(session.train(), recipe), loader_options(recipe)),
         per_epoch_(loader_.steps_per_epoch()),
         steps_(per_epoch_ * training.epochs) {
     check(per_epoch_ > 0, "[train] the batch is larger than the data set: got ", recipe.batch,

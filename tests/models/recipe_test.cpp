@@ -78,6 +78,7 @@ Recipe random_recipe(unsigned seed) {
   r.model = dice.word({"mlp", "lenet5", "tiny-resnet"});
   r.data = dice.word({"mnist", "synthetic"});
   r.batch = dice.whole(1, 65536);
+  r.augment = dice.word({"none", "crop-flip"});
   r.train_limit = dice.whole(0, 60000);
   r.test_limit = dice.whole(0, 10000);
   r.float_training = random_training(dice);
@@ -114,6 +115,16 @@ TEST_CASE("recipe: what is written reads back equal") {
     CHECK(back == recipe);
     CHECK(to_toml(back) == text);
   }
+}
+
+TEST_CASE("recipe: one that stays float asks for nothing else") {
+  CHECK_FALSE(read("quant.enabled = false\n[float]\nepochs = 3\n").quantize);
+  CHECK(read("").quantize);
+  for (const char* more : {"search.epochs=1", "finetune.epochs=1", "baselines.uniform=[4]",
+                           "baselines.uniform_ends8=[4]", "baselines.random=1"})
+    CHECK_THROWS_WITH_AS(read("quant.enabled = false\n", {more}),
+                         doctest::Contains("with quant.enabled = false; expected none of it"),
+                         Error);
 }
 
 TEST_CASE("recipe: defaults are complete, and a file without a name has its own") {
@@ -154,8 +165,12 @@ TEST_CASE("recipe: the recipes that come with fraqat load by name") {
     CHECK(recipe.model == "lenet5-bn");
     CHECK(recipe.weight.average_bits == 2.5);
   }
-  CHECK_THROWS_WITH_AS(load_recipe("lenet6", {}), doctest::Contains("lenet5-fashion, lenet5-mnist"),
-                       Error);
+  const Recipe resnet = load_recipe("resnet20-cifar10", {});
+  CHECK(resnet.model == "resnet20");
+  CHECK(resnet.augment == "crop-flip");
+  CHECK_FALSE(resnet.quantize);
+  CHECK_THROWS_WITH_AS(load_recipe("lenet6", {}),
+                       doctest::Contains("lenet5-fashion, lenet5-mnist, resnet20-cifar10"), Error);
 }
 
 TEST_CASE("recipe: --set changes single fields") {

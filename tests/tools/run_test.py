@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,30 @@ SMALL = {"name": "small", "model": "lenet5-bn", "data.name": "synthetic", "data.
 # Shorter still, for tests of what stands around a run.
 SHORTEST = {"float.epochs": "0", "search.epochs": "0", "finetune.epochs": "0",
             "baselines.uniform": "[]"}
+
+
+def write_as_pytorch(checkpoint, path, flattened):
+    """The tensors of a checkpoint in PyTorch's layouts; `flattened` columns are [H, W, C]."""
+    data = Path(checkpoint).read_bytes()
+    begin = 8 + struct.unpack("<Q", data[:8])[0]
+    header, packed = {}, b""
+    for name, entry in json.loads(data[8:begin]).items():
+        if name == "__metadata__":
+            continue
+        first, last = entry["data_offsets"]
+        numbers, shape = data[begin + first:begin + last], entry["shape"]
+        if len(shape) == 4 or name in flattened:
+            rows, (height, width, channels) = shape[0], flattened.get(name, shape[1:])
+            numbers = b"".join(numbers[4 * at:4 * at + 4] for at in (
+                ((r * height + y) * width + x) * channels + c for r in range(rows)
+                for c in range(channels) for y in range(height) for x in range(width)))
+        if len(shape) == 4:
+            shape = [rows, channels, height, width]
+        header[name] = {"dtype": "F32", "shape": shape,
+                        "data_offsets": [len(packed), len(packed) + len(numbers)]}
+        packed += numbers
+    text = json.dumps(header).encode()
+    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + packed)
 
 
 def train(out, *more, changes=()):
@@ -86,6 +111,46 @@ class Run(unittest.TestCase):
                             changes={**SHORTEST, "float.epochs": "1"}))
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertNotIn("float ", result.stderr)
+
+    def test_a_float_recipe_ends_with_the_float_network(self):
+        changes = {**SHORTEST, "float.epochs": "1", "quant.enabled": "false",
+                   "data.augment": "crop-flip"}
+        out = self.folder / "only-float"
+        result = run(*train(out, changes=changes))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("nothing to pack or verify", result.stderr)
+        self.assertIn("nothing was packed or verified", result.stdout)
+        self.assertFalse((out / "model.fraqat").exists())
+        found = json.loads((out / "run.json").read_text())
+        self.assertEqual([arm["name"] for arm in found["arms"]], ["float"])
+        self.assertEqual(found["accuracy"], found["arms"][0]["accuracy"])
+        self.assertNotIn("mismatches", found)
+        self.assertNotIn("not verified", (out / "report.html").read_text())
+        again = run_json(self, "train", "--recipe", str(out / "recipe.toml"), "--out",
+                         str(self.folder / "only-float-again"), "--threads", "3")
+        self.assertEqual(again["hash"], found["hash"])
+        plain = run_json(self, *train(self.folder / "not-augmented",
+                                      changes={**changes, "data.augment": "none"}))
+        self.assertNotEqual(plain["hash"], found["hash"])
+        result = run(*train(self.folder / "no", changes={**changes, "search.epochs": "1"}))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("quant.enabled", result.stderr)
+
+    def test_weights_of_pytorch(self):
+        weights = str(self.folder / "pytorch.safetensors")
+        write_as_pytorch(self.checkpoint("float"), weights, {"fc1.weight": (5, 5, 16)})
+        own = run_json(self, "eval", self.checkpoint("float"))
+        found = run_json(self, "eval", "lenet5-bn", "--data", "synthetic", "--weights", weights)
+        self.assertEqual(found["accuracy"], own["accuracy"])
+        self.assertAlmostEqual(found["loss"], own["loss"], 5)  # other batches, other rounding
+        started = run_json(self, *train(self.folder / "weights", "--weights", weights, changes={
+            **SHORTEST, "float.epochs": "5", "quant.enabled": "false", "data.test_limit": "0"}))
+        self.assertEqual(started["accuracy"], own["accuracy"])
+        self.assertEqual(run("eval", "lenet5-bn", "--weights", weights).returncode, 2)
+        result = run("eval", "mlp", "--data", "synthetic", "--weights", weights)
+        self.assertEqual(result.returncode, 3)
+        for word in ("missing: ", "extra: ", "reshaped: ", "bn1.running_mean"):
+            self.assertIn(word, result.stderr)
 
     def test_eval_of_every_kind(self):
         found = json.loads((self.out / "run.json").read_text())

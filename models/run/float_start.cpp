@@ -1,0 +1,27 @@
+#include "models/run/float_start.hpp"
+
+#include "models/run/checkpoint.hpp"
+#include "models/run/session.hpp"
+#include "models/weights.hpp"
+
+namespace fraqat::run {
+
+std::unique_ptr<nn::Module> read_float_model(const Recipe& recipe,
+                                             const std::filesystem::path& path) {
+  const std::string name = path.string();
+  nn::SafeTensors file = nn::read_safetensors(name);
+  if (!is_checkpoint(file.metadata)) {
+    std::unique_ptr<nn::Module> model = make_model(recipe);
+    models::apply_pytorch(*model, data::info(recipe.data).sample, std::move(file), name);
+    return model;
+  }
+  Loaded loaded = load_checkpoint(path);
+  check_usage(!loaded.quantized, "[train] --from ", name,
+              " holds a quantized network; expected the float checkpoint of a run");
+  check_usage(loaded.recipe.model == recipe.model && loaded.recipe.data == recipe.data,
+              "[train] --from ", name, " is another network: got ", loaded.recipe.model, " on ",
+              loaded.recipe.data, "; expected ", recipe.model, " on ", recipe.data);
+  return std::move(loaded.model);
+}
+
+}  // namespace fraqat::run
