@@ -165,6 +165,14 @@ class LayerScope {
   std::string_view outer_;
 };
 
+/// What `op` says of itself.
+template <class Op>
+Attributes attributes_of(const Op& op) {
+  Attributes attributes;
+  if constexpr (requires { op.describe(attributes); }) op.describe(attributes);
+  return attributes;
+}
+
 /// What an op is: a plain struct with a name, a forward and a backward, saved
 /// tensors as members.  `describe(Attributes&)` is optional.
 template <class Op, std::size_t N>
@@ -178,11 +186,7 @@ class OpNode final : public Node {
   std::string_view op() const override { return Op::name; }
   std::span<const Var> inputs() const override { return inputs_; }
 
-  Attributes attributes() const override {
-    Attributes attributes;
-    if constexpr (requires { op_.describe(attributes); }) op_.describe(attributes);
-    return attributes;
-  }
+  Attributes attributes() const override { return attributes_of(op_); }
 
   void backward() override {
     Needs<N> needs;
@@ -195,6 +199,34 @@ class OpNode final : public Node {
  private:
   Op op_;
   std::array<Var, N> inputs_;
+};
+
+/// Variables in memory of the pool.
+using Vars = std::vector<Var, PoolAllocator<Var>>;
+
+/// The same for an op of any number of inputs: `backward(dy, i)` returns the
+/// gradient of input i.
+template <class Op>
+class ListNode final : public Node {
+ public:
+  ListNode(Op op, std::span<const Var> inputs, Var output)
+      : Node(std::move(output), LayerScope::current()),
+        op_(std::move(op)),
+        inputs_(inputs.begin(), inputs.end()) {}
+
+  std::string_view op() const override { return Op::name; }
+  std::span<const Var> inputs() const override { return inputs_; }
+  Attributes attributes() const override { return attributes_of(op_); }
+
+  void backward() override {
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      if (inputs_[i].wants_grad())
+        inputs_[i].accumulate(op_.backward(std::as_const(output_).grad(), i));
+  }
+
+ private:
+  Op op_;
+  Vars inputs_;
 };
 
 /// Refuses inputs with an extent of 0 in the name of `op`: here, for all ops at
@@ -214,6 +246,24 @@ Var apply(Op op, const Inputs&... inputs) {
   if (wants || (tape && tape->records() == Tape::Records::graph))
     tape->record(
         std::make_unique<OpNode<Op, n>>(std::move(op), std::array<Var, n>{inputs...}, output));
+  return output;
+}
+
+/// The same for an op of any number of inputs: `forward` takes a span of tensors.
+template <class Op>
+Var apply_list(Op op, std::span<const Var> inputs) {
+  Tape* tape = Tape::current();
+  std::vector<Tensor, PoolAllocator<Tensor>> values;
+  values.reserve(inputs.size());
+  bool wants = false;
+  for (const Var& input : inputs) {
+    check_not_empty(Op::name, std::array{&input});
+    values.push_back(input.value());
+    wants = wants || (tape && input.wants_grad());
+  }
+  Var output(op.forward(std::span<const Tensor>(values)), wants);
+  if (wants || (tape && tape->records() == Tape::Records::graph))
+    tape->record(std::make_unique<ListNode<Op>>(std::move(op), inputs, output));
   return output;
 }
 

@@ -26,12 +26,14 @@ bool direct_backward_weights(const Convolution& c) {
 }  // namespace
 
 void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y) {
+  if (depthwise::suits(c)) return depthwise::forward(c, x, weight, bias, y);
   if (direct_forward(c)) return direct::forward(c, x, weight, bias, y);
   if (lanes::suits_forward(c)) return lanes::forward(c, x, weight, bias, y);
   im2col::forward(c, x, weight, bias, y);
 }
 
 void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx) {
+  if (depthwise::suits(c)) return depthwise::backward_data(c, dy, weight, dx);
   if (direct_backward_data(c)) return direct::backward_data(c, dy, weight, dx);
   if (lanes::suits_backward_data(c)) return lanes::backward_data(c, dy, weight, dx);
   im2col::backward_data(c, dy, weight, dx);
@@ -39,6 +41,7 @@ void backward_data(const Convolution& c, const Real* dy, const Real* weight, Rea
 
 void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
                       Real* dbias) {
+  if (depthwise::suits(c)) return depthwise::backward_weights(c, x, dy, dweight, dbias);
   if (direct_backward_weights(c)) return direct::backward_weights(c, x, dy, dweight, dbias);
   if (lanes::suits_backward_weights(c)) return lanes::backward_weights(c, x, dy, dweight, dbias);
   im2col::backward_weights(c, x, dy, dweight, dbias);

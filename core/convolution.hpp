@@ -76,6 +76,20 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::lanes
 
+/// Convolution with one channel in and one out per group: channels in the lanes.
+/// The same functions.
+namespace fraqat::inline FRAQAT_PRECISION::depthwise {
+
+/// True where it is right, and then the fastest way.
+bool suits(const Convolution& c);
+
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
+void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
+void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
+                      Real* dbias);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::depthwise
+
 /// Convolution with output channels in lanes (core/kernels/README.md), for layers
 /// that have enough of them.  The same functions.
 namespace fraqat::inline FRAQAT_PRECISION::direct {

@@ -73,4 +73,16 @@ std::vector<double, PoolAllocator<double>> sum_rows(Index rows, Index width,
   return sums;
 }
 
+/// The sums over all but the last dimension.
+inline Tensor column_sums(const Tensor& x) {
+  const Index width = x.dim(-1);
+  const auto sums = sum_rows(x.size() / width, width, [&](Index begin, Index end, double* sum) {
+    for (Index r = begin; r < end; ++r)
+      for (Index c = 0; c < width; ++c) sum[c] += double(x[r * width + c]);
+  });
+  Tensor result({width});
+  std::transform(sums.begin(), sums.end(), result.data(), [](double s) { return Real(s); });
+  return result;
+}
+
 }  // namespace fraqat::inline FRAQAT_PRECISION

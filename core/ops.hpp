@@ -70,6 +70,35 @@ Var reshape(const Var& x, std::initializer_list<Index> dims);
 /// [N, ...] to [N, everything else].
 Var flatten(const Var& x);
 
+/// Dimension d of the result is dimension axes[d] of x.
+Var permute(const Var& x, std::span<const int> axes);
+Var permute(const Var& x, std::initializer_list<int> axes);
+
+/// permute with two dimensions exchanged.
+Var transpose(const Var& x, int first = -2, int second = -1);
+
+/// The inputs one after the other along `axis`.
+Var concat(std::span<const Var> inputs, int axis);
+Var concat(std::initializer_list<Var> inputs, int axis);
+
+/// The positions begin .. end - 1 along `axis`; split: equal parts, in order.
+Var slice(const Var& x, int axis, Index begin, Index end);
+Vars split(const Var& x, Index parts, int axis);
+
+/// `value` before and after each dimension.
+struct Ends {
+  Index before = 0, after = 0;
+};
+Var pad(const Var& x, std::span<const Ends> ends, Real value = 0);
+Var pad(const Var& x, std::initializer_list<Ends> ends, Real value = 0);
+
+/// The positions `indices` (whole numbers, any shape) along `axis` of x: the
+/// dimensions of `indices` take the place of that one.
+Var gather(const Var& x, const Tensor& indices, int axis = 0);
+
+/// table[rows, width] gathered along axis 0.
+Var embedding(const Var& table, const Tensor& indices);
+
 /// Zeros before and after the last dimension (the channels).
 Var pad_channels(const Var& x, Index before, Index after);
 
@@ -90,8 +119,13 @@ Var var(const Var& x, const Axes& axes = {}, const VarianceOptions& = {});
 
 // --- products -----------------------------------------------------------------
 
-/// a[m, k] b[k, n].
-Var matmul(const Var& a, const Var& b);
+struct MatmulOptions {
+  bool transpose_a = false, transpose_b = false;
+};
+
+/// a[..., m, k] b[..., k, n]; transposed operands are a[..., k, m], b[..., n, k].
+/// What stands before is the batch; an operand repeats where it has 1 or nothing.
+Var matmul(const Var& a, const Var& b, const MatmulOptions& = {});
 
 /// x[n, in] weight[out, in]^T + bias[out]; bias may be none.
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
@@ -122,6 +156,19 @@ struct Conv2dOptions {
 /// [N, (H + top + bottom - dilation (R - 1) - 1) / stride + 1, ..., O].
 Var conv2d(const Var& x, const Var& weight, const Var& bias = {}, const Conv2dOptions& = {});
 
+struct ConvTranspose2dOptions {
+  Index stride = 1;
+  Padding padding = 0;       // what is cut off from each side of the result
+  Index output_padding = 0;  // what is added below and to the right
+  Index dilation = 1, groups = 1;
+};
+
+/// The gradient of a conv2d to its image, as an operator: x[N, H, W, C],
+/// weight[C, R, S, O / groups], bias[O] or none, giving
+/// [N, (H - 1) stride - top - bottom + dilation (R - 1) + output_padding + 1, ..., O].
+Var conv_transpose2d(const Var& x, const Var& weight, const Var& bias = {},
+                     const ConvTranspose2dOptions& = {});
+
 // --- pooling ------------------------------------------------------------------
 
 struct Pool2dOptions {
@@ -133,10 +180,14 @@ struct Pool2dOptions {
 Var max_pool2d(const Var& x, const Pool2dOptions& = {});
 Var avg_pool2d(const Var& x, const Pool2dOptions& = {});
 
+/// Averages of x[N, H, W, C] over windows that share the image out, [N, height,
+/// width, C]: window i of n is from floor(i H / n) to ceil((i + 1) H / n).
+Var adaptive_avg_pool2d(const Var& x, Index height, Index width);
+
 /// [N, H, W, C] to [N, C].
 Var global_avg_pool(const Var& x);
 
-// --- normalisation and losses -------------------------------------------------
+// --- normalisation ------------------------------------------------------------
 
 /// The running statistics of a batch_norm, per channel: shape [C].
 struct BatchNormState {
@@ -155,12 +206,40 @@ struct BatchNormOptions {
 Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
                const BatchNormOptions& = {});
 
-/// Softmax over the last dimension.
+/// gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and (biased) variance
+/// over the last dimensions, those of gamma and beta, for each of the others.
+Var layer_norm(const Var& x, const Var& gamma, const Var& beta, Real epsilon = Real(1e-5));
+
+/// The same for x[N, ..., C], gamma[C] and beta[C], with mean and variance for each
+/// sample and each of `groups` runs of channels.
+Var group_norm(const Var& x, Index groups, const Var& gamma, const Var& beta,
+               Real epsilon = Real(1e-5));
+
+/// Softmax over the last dimension, and its logarithm.
 Var softmax(const Var& x);
+Var log_softmax(const Var& x);
+
+// --- losses: scalars; targets are data and get no gradient ----------------------
 
 /// Mean over n of the cross-entropy between softmax(logits[n, :]) and the label
-/// labels[n] (a whole number in [0, classes)), mixed with `smoothing` of the
-/// uniform distribution.
-Var softmax_cross_entropy(const Var& logits, const Tensor& labels, Real smoothing = 0);
+/// targets[n] (a whole number in [0, classes)) or the distribution targets[n, :],
+/// mixed with `smoothing` of the uniform distribution.
+Var softmax_cross_entropy(const Var& logits, const Tensor& targets, Real smoothing = 0);
+
+/// Mean of -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)), targets t in [0, 1].
+Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets);
+
+/// Mean of (x - t)^2 and of |x - t|.
+Var mse_loss(const Var& x, const Tensor& targets);
+Var l1_loss(const Var& x, const Tensor& targets);
+
+/// Mean of d^2 / 2 where d = |x - t| < delta, of delta (d - delta / 2) elsewhere;
+/// smooth_l1_loss is this with delta = beta, divided by beta.
+Var huber_loss(const Var& x, const Tensor& targets, Real delta = 1);
+Var smooth_l1_loss(const Var& x, const Tensor& targets, Real beta = 1);
+
+/// Sum of t (log t - x) for log-probabilities x, divided by the size of the batch
+/// (axis 0).
+Var kl_div(const Var& log_probabilities, const Tensor& targets);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

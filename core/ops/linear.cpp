@@ -44,18 +44,6 @@ struct Linear {
     if (needs[2]) gradients[2] = column_sums(dy);
     return gradients;
   }
-
- private:
-  static Tensor column_sums(const Tensor& dy) {
-    const Index out = dy.dim(1);
-    const auto sums = sum_rows(dy.dim(0), out, [&](Index begin, Index end, double* sum) {
-      for (Index r = begin; r < end; ++r)
-        for (Index o = 0; o < out; ++o) sum[o] += double(dy[r * out + o]);
-    });
-    Tensor db({out});
-    std::transform(sums.begin(), sums.end(), db.data(), [](double s) { return Real(s); });
-    return db;
-  }
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ An operator is one entry of TABLE: its name, and a function that returns its cas
     (case, function, input...)
 
 where `function` is PyTorch's answer to the op, taking and giving our layouts (images NHWC, weights
-OHWI).  Inputs of floating type get a gradient, whole numbers (labels, indices) get none.  For each
+OHWI).  Inputs of type double get a gradient, all others are data (labels, indices, targets).  For each
 case the folder tests/golden/NAME gets the files
 
     CASE.x0.npy  CASE.x1.npy ...     the inputs
@@ -150,6 +150,170 @@ TABLE |= {
     ],
 }
 
+# --- shape --------------------------------------------------------------------
+
+TABLE |= {
+    "reshape": lambda: [("all", lambda x: x.reshape(4, 6), normal(2, 3, 4))],
+    "permute": lambda: [("nchw-to-nhwc", nhwc, normal(2, 3, 4, 5))],
+    "concat": lambda: [
+        ("three", lambda *x: torch.cat(x, 1), normal(2, 1, 3), normal(2, 4, 3), normal(2, 2, 3)),
+    ],
+    "slice": lambda: [("middle", lambda x: x[:, 1:4], normal(3, 5, 2))],
+    "pad": lambda: [
+        ("image", lambda x: nn.pad(x, (0, 0, 0, 3, 1, 2), value=0.25), normal(2, 3, 4, 2)),
+    ],
+    "pad_channels": lambda: [("both", lambda x: nn.pad(x, (2, 3)), normal(2, 3, 4))],
+    "gather": lambda: [
+        ("embedding", lambda x, i: nn.embedding(i, x), normal(5, 3), torch.randint(0, 5, (2, 4))),
+        ("middle", lambda x, i: x.index_select(1, i), normal(2, 7, 3), torch.randint(0, 7, (6,))),
+    ],
+}
+
+# --- products -----------------------------------------------------------------
+
+
+def nchw(x):
+    """Also OHWI to OIHW."""
+    return x.permute(0, 3, 1, 2)
+
+
+def nhwc(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def conv(ends=(0, 0, 0, 0), **options):
+    """ends: left, right, top, bottom."""
+    return lambda x, w, b=None: nhwc(nn.conv2d(nn.pad(nchw(x), ends), nchw(w), b, **options))
+
+
+def conv_transpose(**options):
+    return lambda x, w, b: nhwc(nn.conv_transpose2d(nchw(x), nchw(w), b, **options))
+
+
+TABLE |= {
+    "matmul": lambda: [
+        ("matrices", torch.matmul, normal(5, 7), normal(7, 9)),
+        ("batch", torch.matmul, normal(2, 3, 4), normal(2, 4, 5)),
+        ("broadcast", torch.matmul, normal(2, 1, 3, 4), normal(3, 4, 2)),
+        ("turned", lambda a, b: a.mT @ b.mT, normal(2, 4, 3), normal(2, 5, 4)),
+    ],
+    "linear": lambda: [
+        ("bias", nn.linear, normal(6, 9), normal(5, 9), normal(5)),
+        ("no-bias", nn.linear, normal(6, 9), normal(5, 9)),
+    ],
+    "conv2d": lambda: [
+        ("padded", conv(padding=1), normal(2, 6, 5, 3), normal(4, 3, 3, 3), normal(4)),
+        ("no-bias", conv(stride=2), normal(2, 6, 5, 3), normal(4, 3, 2, 3)),
+        ("dilated", conv(stride=2, padding=2, dilation=2),
+         normal(2, 6, 7, 3), normal(4, 3, 3, 3), normal(4)),
+        ("groups", conv(padding=1, groups=2), normal(2, 4, 4, 4), normal(6, 3, 3, 2), normal(6)),
+        ("depthwise", conv(padding=1, groups=5), normal(2, 4, 4, 5), normal(5, 3, 3, 1), normal(5)),
+        ("asymmetric", conv((0, 1, 2, 0)), normal(2, 4, 3, 2), normal(3, 3, 2, 2), normal(3)),
+    ],
+    "conv_transpose2d": lambda: [
+        ("plain", conv_transpose(), normal(2, 4, 3, 3), normal(3, 3, 2, 4), normal(4)),
+        ("strided", conv_transpose(stride=2, padding=1, output_padding=1),
+         normal(2, 4, 3, 3), normal(3, 3, 3, 4), normal(4)),
+        ("groups", conv_transpose(groups=2, dilation=2),
+         normal(2, 3, 4, 4), normal(4, 2, 3, 3), normal(6)),
+    ],
+}
+
+# --- pooling ------------------------------------------------------------------
+
+
+def pool(function, *options):
+    return lambda x: nhwc(function(nchw(x), *options))
+
+
+TABLE |= {
+    name: lambda function=function: [
+        ("touching", pool(function, 2, 2), normal(2, 4, 6, 3)),
+        ("overlapping", pool(function, 3, 2, 1), normal(2, 5, 7, 3)),
+    ]
+    for name, function in [("max_pool2d", nn.max_pool2d), ("avg_pool2d", nn.avg_pool2d)]
+}
+
+TABLE |= {
+    "adaptive_avg_pool2d": lambda: [
+        ("uneven", pool(nn.adaptive_avg_pool2d, (3, 4)), normal(2, 5, 7, 3)),
+    ],
+    "global_avg_pool": lambda: [("all", lambda x: x.mean((1, 2)), normal(2, 5, 7, 3))],
+}
+
+# --- normalisation ------------------------------------------------------------
+
+
+def batch_norm(x, gamma, beta, mean=None, variance=None):
+    if mean is None:
+        return nhwc(nn.batch_norm(nchw(x), None, None, gamma, beta, True))
+    return nhwc(nn.batch_norm(nchw(x), mean.double(), variance.double(), gamma, beta, False))
+
+
+def group_norm(groups):
+    return lambda x, *affine: nhwc(nn.group_norm(nchw(x), groups, *affine))
+
+
+TABLE |= {
+    "batch_norm": lambda: [
+        ("batch", batch_norm, normal(3, 2, 4, 5), normal(5), normal(5)),
+        ("running", batch_norm, normal(3, 2, 4, 5), normal(5), normal(5),
+         normal(5).float(), uniform(0.5, 2, 5).float()),
+    ],
+    "layer_norm": lambda: [
+        ("last", lambda x, *affine: nn.layer_norm(x, (7,), *affine),
+         normal(2, 3, 7), normal(7), normal(7)),
+        ("two", lambda x, *affine: nn.layer_norm(x, (3, 7), *affine),
+         normal(2, 3, 7), normal(3, 7), normal(3, 7)),
+    ],
+    "group_norm": lambda: [
+        ("two-groups", group_norm(2), normal(2, 3, 4, 6), normal(6), normal(6)),
+        ("one-group", group_norm(1), normal(2, 3, 4, 6), normal(6), normal(6)),
+    ],
+    "softmax": lambda: [("all", lambda x: nn.softmax(x, -1), normal(5, 7))],
+    "log_softmax": lambda: [("all", lambda x: nn.log_softmax(x, -1), normal(5, 7))],
+}
+
+# --- losses -------------------------------------------------------------------
+
+
+def cross_entropy(smoothing):
+    def loss(z, targets):
+        if targets.is_floating_point():
+            targets = targets.double()
+        return nn.cross_entropy(z, targets, label_smoothing=smoothing)
+
+    return loss
+
+
+def loss(function, **options):
+    """Of log-probabilities and probabilities, which suit them all."""
+    return [
+        lambda x, t: function(x, t.double(), **options),
+        nn.log_softmax(normal(6, 5), -1),
+        nn.softmax(normal(6, 5), -1).float(),
+    ]
+
+
+TABLE |= {
+    "softmax_cross_entropy": lambda: [
+        (kind + case, cross_entropy(smoothing), 3 * normal(6, 5), targets)
+        for kind, targets in [("labels", torch.randint(0, 5, (6,))),
+                              ("soft", nn.softmax(normal(6, 5), -1).float())]
+        for case, smoothing in [("", 0), ("-smoothed", 0.1)]
+    ],
+    "binary_cross_entropy_with_logits": lambda: [
+        ("all", *loss(nn.binary_cross_entropy_with_logits)),
+    ],
+    "mse_loss": lambda: [("all", *loss(nn.mse_loss))],
+    "l1_loss": lambda: [("all", *loss(nn.l1_loss))],
+    "huber_loss": lambda: [
+        ("all", *loss(nn.huber_loss, delta=0.7)),
+        ("smooth-l1", *loss(nn.smooth_l1_loss, beta=0.4)),
+    ],
+    "kl_div": lambda: [("all", *loss(nn.kl_div, reduction="batchmean"))],
+}
+
 # --- writing ------------------------------------------------------------------
 
 
@@ -159,7 +323,7 @@ def save(path, numbers):
 
 def write_case(stem, function, *inputs):
     for x in inputs:
-        x.requires_grad_(x.is_floating_point())
+        x.requires_grad_(x.dtype == torch.float64)
     y = function(*inputs)
     dy = normal(*y.shape)
     y.backward(dy)

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -102,6 +102,19 @@ TEST_CASE("batch_norm: attributes in evaluation are what lowering folds") {
   CHECK(test::numbers(attributes.get<Tensor>("variance")) == variance);
   CHECK(attributes.get<double>("epsilon") == 0.125);
   CHECK(attributes.get<Index>("batch_statistics") == 0);
+}
+
+TEST_CASE("batch_norm: as PyTorch") {
+  const auto batch = [](std::span<const Var> x) {
+    op::BatchNormState state = fresh(x[1].shape()[0]);
+    return op::batch_norm(x[0], x[1], x[2], state, training);
+  };
+  const auto running = [](std::span<const Var> x) {
+    op::BatchNormState state{x[3].value(), x[4].value()};
+    return op::batch_norm(x[0], x[1], x[2], state);
+  };
+  test::as_pytorch("batch_norm/batch", batch, 1e-5, 1e-5);
+  test::as_pytorch("batch_norm/running", running, 1e-5, 1e-5);
 }
 
 TEST_CASE("batch_norm: same bits for any number of threads") {

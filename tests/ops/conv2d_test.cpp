@@ -2,7 +2,7 @@
 
 #include "core/convolution.hpp"
 #include "core/parallel.hpp"
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -159,10 +159,25 @@ TEST_CASE("conv2d: forward and gradients equal the definition on large images") 
   check_against_naive({2, 60, 60, 3, 7, 1, 1, {1, 0, 1, 1}}, 3);
 }
 
+TEST_CASE("conv2d: as PyTorch") {
+  const auto with = [](const op::Conv2dOptions& options) {
+    return [=](std::span<const Var> x) {
+      return op::conv2d(x[0], x[1], x.size() > 2 ? x[2] : Var(), options);
+    };
+  };
+  test::as_pytorch("conv2d/padded", with({1, 1, 1, 1}), 1e-5, 1e-5);
+  test::as_pytorch("conv2d/no-bias", with({2, 0, 1, 1}), 1e-5, 1e-5);
+  test::as_pytorch("conv2d/dilated", with({2, 2, 2, 1}), 1e-5, 1e-5);
+  test::as_pytorch("conv2d/groups", with({1, 1, 1, 2}), 1e-5, 1e-5);
+  test::as_pytorch("conv2d/depthwise", with({1, 1, 1, 5}), 1e-5, 1e-5);
+  test::as_pytorch("conv2d/asymmetric", with({1, {2, 0, 0, 1}, 1, 1}), 1e-5, 1e-5);
+}
+
 TEST_CASE("conv2d: same bits for any number of threads") {
   for (const Case& c :
        {Case{37, 9, 8, 3, 6, 3, 3, {1, 1, 1, 1}}, Case{33, 14, 14, 6, 16, 5, 5, {1, 0, 1, 1}},
-        Case{5, 11, 12, 4, 8, 3, 3, {2, 1, 1, 2}}, Case{37, 9, 8, 17, 25, 3, 3, {2, 1, 1, 1}}})
+         Case{5, 11, 12, 4, 8, 3, 3, {2, 1, 1, 2}}, Case{37, 9, 8, 17, 25, 3, 3, {2, 1, 1, 1}},
+         Case{37, 9, 8, 6, 6, 3, 3, {1, 1, 1, 6}}})
     test::same_bits_for_any_threads(c, c.inputs());
 }
 

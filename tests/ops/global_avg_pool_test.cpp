@@ -1,4 +1,4 @@
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -21,6 +21,11 @@ TEST_CASE("global_avg_pool: by hand") {
   CHECK(test::numbers(y.value()) == std::vector<Real>{2, 20, 7, 60});
   tape.backward(op::sum(op::mul(y, Var(Tensor({2, 2}, std::array<Real, 4>{2, 4, 6, 8})))));
   CHECK(test::numbers(x.grad()) == std::vector<Real>{1, 2, 1, 2, 3, 4, 3, 4});
+}
+
+TEST_CASE("global_avg_pool: as PyTorch") {
+  test::as_pytorch("global_avg_pool/all",
+                   [](std::span<const Var> x) { return op::global_avg_pool(x[0]); });
 }
 
 TEST_CASE("global_avg_pool: same bits for any number of threads") {

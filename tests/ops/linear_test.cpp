@@ -1,4 +1,4 @@
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -66,6 +66,11 @@ TEST_CASE("linear: bias gradient over many rows") {
     for (Index r = 0; r < n; ++r) expected += w[r * out + o];
     CHECK(b.grad()[o] == expected);
   }
+}
+
+TEST_CASE("linear: as PyTorch") {
+  for (const char* golden : {"linear/bias", "linear/no-bias"})
+    test::as_pytorch(golden, linear, 1e-5, 1e-5);
 }
 
 TEST_CASE("linear: same bits for any number of threads") {

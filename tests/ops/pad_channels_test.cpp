@@ -1,4 +1,4 @@
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -38,6 +38,8 @@ TEST_CASE("pad_channels: attributes") {
   CHECK(attributes.get<Index>("before") == 4);
   CHECK(attributes.get<Index>("after") == 5);
 }
+
+TEST_CASE("pad_channels: as PyTorch") { test::as_pytorch("pad_channels/both", pad); }
 
 TEST_CASE("pad_channels: same bits for any number of threads") {
   test::same_bits_for_any_threads(pad, {test::normal({1021, 3, 13})});

@@ -1,4 +1,4 @@
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -32,6 +32,12 @@ TEST_CASE("reshape: the described shape leaves the batch open") {
     CHECK(tape.nodes()[0]->attributes().get<std::vector<Index>>("shape") ==
           std::vector<Index>{-1, 6});
   }
+}
+
+TEST_CASE("reshape: as PyTorch") {
+  test::as_pytorch("reshape/all", [](std::span<const Var> x) {
+    return op::reshape(x[0], {4, -1});
+  });
 }
 
 TEST_CASE("reshape: same bits for any number of threads") {

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "tests/support/op_test.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace fraqat;
 
@@ -31,6 +31,8 @@ TEST_CASE("softmax: one class is certain") {
   CHECK(test::numbers(op::softmax(Var(test::normal({3, 1}))).value()) ==
         std::vector<Real>{1, 1, 1});
 }
+
+TEST_CASE("softmax: as PyTorch") { test::as_pytorch("softmax/all", softmax); }
 
 TEST_CASE("softmax: same bits for any number of threads") {
   test::same_bits_for_any_threads(softmax, {test::normal({3001, 11})});

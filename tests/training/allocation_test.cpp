@@ -70,6 +70,48 @@ class Training {
   std::unique_ptr<optim::Optimizer> optimizer_;
 };
 
+// Forward and backward of the operators that the network above does without.
+class Operators {
+ public:
+  void step() {
+    Tape tape;
+    tape.backward(op::add(op::add(moved(), products()), op::add(normalised(), losses())));
+  }
+
+ private:
+  static Var input(const Shape& shape) {
+    Tensor t(shape);
+    fill_normal(t, Philox(0, Stream::synthetic));
+    return Var(t, true);
+  }
+
+  Var moved() const {
+    const Vars halves = op::split(images_, 2, 1);
+    const Var joined = op::concat({halves[1], halves[0], images_}, 1);
+    const Var turned = op::transpose(op::pad(joined, {{}, {1, 0}, {}, {0, 2}}), 1, 2);
+    return op::mean(op::gather(turned, rows_, 1));
+  }
+
+  Var products() const {
+    const Var scores = op::matmul(words_, words_, {false, true});
+    return op::mean(op::matmul(scores, words_));
+  }
+
+  Var normalised() const {
+    const Var pooled = op::adaptive_avg_pool2d(op::group_norm(images_, 2, scale_, scale_), 3, 3);
+    return op::mean(op::layer_norm(pooled, scale_, scale_));
+  }
+
+  Var losses() const {
+    const Tensor targets = op::softmax(Var(words_.value())).value();
+    const Var sum = op::add(op::mse_loss(words_, targets), op::huber_loss(words_, targets));
+    return op::add(sum, op::kl_div(op::log_softmax(words_), targets));
+  }
+
+  Var images_ = input({9, 6, 6, 4}), words_ = input({5, 7, 16}), scale_ = input({4});
+  Tensor rows_ = Tensor({3}, Real(2));
+};
+
 void* volatile planted;  // volatile: the compiler may not leave the allocation out
 
 }  // namespace
@@ -99,6 +141,19 @@ TEST_CASE("allocations: planted ones are seen, on any thread") {
           });
         }) >= 1);
   set_thread_count(threads);
+}
+
+TEST_CASE("allocations: none in further operators") {
+  const int before = thread_count();
+  for (const int threads : {1, 2, 3}) {
+    set_thread_count(threads);
+    Operators operators;
+    for (int i = 0; i < 10; ++i) operators.step();
+    CHECK(test::allocations_during([&] {
+            for (int i = 0; i < 10; ++i) operators.step();
+          }) == 0);
+  }
+  set_thread_count(before);
 }
 
 TEST_CASE("allocations: none in steps 10 to 20 of training") {

@@ -1,0 +1,69 @@
+#include <algorithm>
+
+#include "core/ops.hpp"
+#include "core/strided.hpp"
+
+/// y[i] = x[i - before], `value` where x has no such position.
+///
+///   dL/dx[j] = dL/dy[j + before]
+namespace fraqat::inline FRAQAT_PRECISION::op {
+namespace {
+
+using Counts = std::array<Index, Shape::max_rank>;
+
+struct Pad {
+  static constexpr std::string_view name = "pad";
+  Counts before, after;
+  Real value;
+  Shape from, to;
+
+  void describe(Attributes& a) const {
+    a("before", std::vector<Index>(before.begin(), before.begin() + from.rank()));
+    a("after", std::vector<Index>(after.begin(), after.begin() + from.rank()));
+    a("value", value);
+  }
+
+  Tensor forward(const Tensor& x) const {
+    Tensor y(to, value);
+    copy_strided(from, y.data() + offset(), strides_of(to), x.data(), strides_of(from));
+    return y;
+  }
+
+  std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
+    Tensor dx(from);
+    copy_strided(from, dx.data(), strides_of(from), dy.data() + offset(), strides_of(to));
+    return {dx};
+  }
+
+ private:
+  Index offset() const {
+    const Strides strides = strides_of(to);
+    Index sum = 0;
+    for (std::size_t d = 0; d < before.size(); ++d) sum += before[d] * strides[d];
+    return sum;
+  }
+};
+
+}  // namespace
+
+Var pad(const Var& x, std::span<const Ends> ends, Real value) {
+  const Shape& from = x.shape();
+  check(static_cast<int>(ends.size()) == from.rank(), "[pad] wrong number of dimensions: got ",
+        ends.size(), " for x ", from, "; expected one {before, after} for each");
+  Pad pad{{}, {}, value, from, from};
+  for (std::size_t d = 0; d < ends.size(); ++d) {
+    check(ends[d].before >= 0 && ends[d].after >= 0, "[pad] negative padding: got ", ends[d].before,
+          " and ", ends[d].after, "; expected 0 or more");
+    pad.before[d] = ends[d].before;
+    pad.after[d] = ends[d].after;
+    const int axis = static_cast<int>(d);
+    pad.to = with_extent(pad.to, axis, ends[d].before + from[axis] + ends[d].after);
+  }
+  return apply(std::move(pad), x);
+}
+
+Var pad(const Var& x, std::initializer_list<Ends> ends, Real value) {
+  return pad(x, std::span(ends.begin(), ends.size()), value);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -1,0 +1,18 @@
+#include "tests/support/losses.hpp"
+
+using namespace fraqat;
+
+TEST_CASE("mse_loss: values, gradient, threads, PyTorch") {
+  test::check_loss("mse_loss", {.f = op::mse_loss,
+                                .naive = [](double x, double t) { return (x - t) * (x - t); },
+                                .targets = [](const Shape& s) { return test::normal(s, 2); }});
+}
+
+TEST_CASE("mse_loss: by hand") {
+  Tape tape;
+  const Var x(Tensor({2}, std::array<Real, 2>{1, 5}), true);
+  const Var y = op::mse_loss(x, Tensor({2}, std::array<Real, 2>{3, 4}));
+  CHECK(y.value().item() == Real(2.5));
+  tape.backward(y);
+  CHECK(test::numbers(x.grad()) == std::vector<Real>{-2, 1});
+}
