@@ -272,6 +272,11 @@ class Run(unittest.TestCase):
         self.assertIsNone(first.poll())
         first.kill()
         first.communicate()
+        # The lock went with its owner: what is left is a run to go on with.
+        free = run(*train(out, changes=SHORTEST))
+        self.assertEqual(free.returncode, 2)
+        self.assertIn("holds an unfinished run", free.stderr)
+        shutil.rmtree(out)
         self.assertEqual(run(*train(out, changes=SHORTEST)).returncode, 0)
 
 
