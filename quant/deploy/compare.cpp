@@ -56,7 +56,8 @@ class Comparison {
   template <class T>
   void list(const std::string& layer, const char* what, const std::vector<T>& file,
             const std::vector<T>& checkpoint) {
-    same(layer, (std::string("number of ") + what).c_str(), file.size(), checkpoint.size());
+    std::string number = "number of ";
+    same(layer, number.append(what).c_str(), file.size(), checkpoint.size());
     if (file.size() != checkpoint.size()) return;
     std::size_t different = 0, first = 0;
     for (std::size_t i = file.size(); i-- > 0;)
