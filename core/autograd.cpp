@@ -5,6 +5,7 @@ namespace {
 
 thread_local Tape* current_tape = nullptr;
 thread_local std::string_view current_layer;
+thread_local Watch* current_watch = nullptr;
 
 const Tensor no_tensor;
 const std::string no_name;
@@ -70,10 +71,18 @@ void Tape::backward(const Var& loss) {
   for (; !nodes_.empty(); nodes_.pop_back()) {
     Node& node = *nodes_.back();
     if (!node.output().grad()) continue;  // does not lead to the loss
+    if (current_watch) current_watch->begins();
     node.backward();
+    if (current_watch) current_watch->backward_ended(node);
     node.output().clear_grad();
   }
 }
+
+Watch::Watch() : outer_(current_watch) { current_watch = this; }
+
+Watch::~Watch() { current_watch = outer_; }
+
+Watch* Watch::current() { return current_watch; }
 
 LayerScope::LayerScope(std::string_view path) : outer_(current_layer) { current_layer = path; }
 

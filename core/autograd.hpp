@@ -150,6 +150,29 @@ class Tape {
   Tape* outer_;
 };
 
+/// Is told of every op that runs on this thread while it is alive; the innermost
+/// is.  Profiles, traces and the search for the first NaN are watches: an op does
+/// not know of them, and without one nothing is spent.
+class Watch {
+ public:
+  Watch();
+  virtual ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  static Watch* current();
+
+  /// A forward or a backward pass of one op begins; then it has ended, with its
+  /// result, or with the gradients of its inputs in node.inputs() (contributions of
+  /// other ops included).
+  virtual void begins() {}
+  virtual void forward_ended(std::string_view op, std::string_view layer, const Tensor& output) = 0;
+  virtual void backward_ended(const Node& node) = 0;
+
+ private:
+  Watch* outer_;
+};
+
 /// While alive, nodes recorded on this thread carry `path` as their layer.
 /// `path` must outlive the tape.
 class LayerScope {
@@ -233,6 +256,17 @@ class ListNode final : public Node {
 /// once, so that no op has to say what it makes of them.  "None" is no input.
 void check_not_empty(std::string_view op, std::span<const Var* const> inputs);
 
+/// The result of `forward`, shown to the watch if there is one.
+template <class Forward>
+Tensor watched(std::string_view op, Forward&& forward) {
+  Watch* watch = Watch::current();
+  if (!watch) return forward();
+  watch->begins();
+  Tensor output = forward();
+  watch->forward_ended(op, LayerScope::current(), output);
+  return output;
+}
+
 /// Runs op.forward on the inputs' values and, where a tape wants it, records it.
 /// `forward` takes one Tensor per input (empty for "none") and returns one;
 /// `backward(dy, Needs<N>)` returns one Tensor per input, empty where not needed.
@@ -242,7 +276,7 @@ Var apply(Op op, const Inputs&... inputs) {
   check_not_empty(Op::name, std::array<const Var*, n>{&inputs...});
   Tape* tape = Tape::current();
   const bool wants = tape && (inputs.wants_grad() || ...);
-  Var output(op.forward(inputs.value()...), wants);
+  Var output(watched(Op::name, [&] { return op.forward(inputs.value()...); }), wants);
   if (wants || (tape && tape->records() == Tape::Records::graph))
     tape->record(
         std::make_unique<OpNode<Op, n>>(std::move(op), std::array<Var, n>{inputs...}, output));
@@ -261,7 +295,7 @@ Var apply_list(Op op, std::span<const Var> inputs) {
     values.push_back(input.value());
     wants = wants || (tape && input.wants_grad());
   }
-  Var output(op.forward(std::span<const Tensor>(values)), wants);
+  Var output(watched(Op::name, [&] { return op.forward(std::span<const Tensor>(values)); }), wants);
   if (wants || (tape && tape->records() == Tape::Records::graph))
     tape->record(std::make_unique<ListNode<Op>>(std::move(op), inputs, output));
   return output;

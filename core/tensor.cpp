@@ -54,6 +54,12 @@ void Tensor::fill(Real value) {
                   [=](Index begin, Index end) { std::fill(to + begin, to + end, value); });
 }
 
+bool all_finite(const Tensor& tensor) {
+  bool bad = false;
+  for (const Real x : tensor.span()) bad |= x - x != 0;  // NaN for both; a loop that vectorises
+  return !bad;
+}
+
 void add_in_place(Tensor& target, const Tensor& source) {
   check(target.shape() == source.shape(), "[add] shapes differ: got ", target.shape(), " and ",
         source.shape(), "; expected equal shapes");

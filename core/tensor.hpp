@@ -53,6 +53,9 @@ class Tensor {
   std::shared_ptr<Real[]> storage_;
 };
 
+/// False if any number is NaN or infinite; true for an empty tensor.
+bool all_finite(const Tensor& tensor);
+
 /// target += source, element by element; equal shapes.
 void add_in_place(Tensor& target, const Tensor& source);
 

@@ -1,16 +1,10 @@
-// fraqat-bench conv: the rate of one convolution, by each way that there is to
-// compute it, as lines of JSON.  The tables in core/kernels/README.md come from it.
-
-#include "tools/bench_conv.hpp"
+#include "tools/bench.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "core/convolution.hpp"
-#include "core/parallel.hpp"
 #include "core/random.hpp"
 
 namespace fraqat::tools {
@@ -99,7 +93,7 @@ double least(const Way& way, int pass, const Convolution& c, Numbers& n, int rep
   return best;
 }
 
-void measure(const Layer& layer, const BenchConv& options) {
+void measure(const Layer& layer, const BenchConv& options, nlohmann::ordered_json& lines) {
   static constexpr const char* passes[] = {"forward", "backward_data", "backward_weights"};
   const Convolution c = layer.with_batch(options.batch);
   const double flops = 2.0 * double(c.N * c.P * c.Q * c.weights());
@@ -108,26 +102,28 @@ void measure(const Layer& layer, const BenchConv& options) {
     for (const Way& way : ways) {
       if (!way.suits[pass](c)) continue;
       const double time = least(way, pass, c, numbers, options.repeats);
-      const nlohmann::ordered_json line = {{"network", layer.network},
-                                           {"C", c.C},
-                                           {"O", c.O},
-                                           {"window", c.R},
-                                           {"size", c.H},
-                                           {"stride", c.stride},
-                                           {"pass", passes[pass]},
-                                           {"way", way.name},
-                                           {"ms", time * 1e3},
-                                           {"gflops", flops / time * 1e-9}};
-      std::cout << line << std::endl;
+      lines.push_back({{"network", layer.network},
+                       {"C", c.C},
+                       {"O", c.O},
+                       {"window", c.R},
+                       {"size", c.H},
+                       {"stride", c.stride},
+                       {"pass", passes[pass]},
+                       {"way", way.name},
+                       {"ms", time * 1e3},
+                       {"gflops", flops / time * 1e-9}});
     }
 }
 
 }  // namespace
 
-void run(const BenchConv& options) {
-  set_thread_count(options.threads);
+nlohmann::ordered_json bench_conv(const BenchConv& options) {
+  nlohmann::ordered_json lines = nlohmann::ordered_json::array();
   for (const Layer& layer : layers)
-    if (options.network.empty() || options.network == layer.network) measure(layer, options);
+    if (options.network.empty() || options.network == layer.network) measure(layer, options, lines);
+  check_usage(!lines.empty(), "[bench] no layers of that network: got ", options.network,
+              "; expected lenet5, cnn-32-64 or resnet20");
+  return lines;
 }
 
 }  // namespace fraqat::tools

@@ -50,6 +50,7 @@ void add_eval(CLI::App& program);
 void add_verify(CLI::App& program);
 void add_predict(CLI::App& program);
 void add_export(CLI::App& program);
+void add_bench(CLI::App& program);
 void add_gradcheck(CLI::App& program);
 
 }  // namespace fraqat::tools

@@ -5,8 +5,10 @@
 #include <sstream>
 
 #include "models/run/deployment.hpp"
+#include "models/run/session.hpp"
 #include "quant/quantizer.hpp"
 #include "tools/command.hpp"
+#include "tools/dot.hpp"
 #include "tools/model_file.hpp"
 #include "tools/terminal.hpp"
 
@@ -17,6 +19,7 @@ using Json = nlohmann::ordered_json;
 
 struct InspectOptions final : Common {
   std::string model;
+  bool dot = false;
 };
 
 std::string text_of(const Shape& shape) {
@@ -231,8 +234,16 @@ int inspect_checkpoint(const InspectOptions& options, const ModelFile& model) {
   return 0;
 }
 
+int inspect_dot(const ModelFile& model) {
+  check_usage(model.checkpoint.has_value(), "[inspect] --dot reads the graph of a checkpoint: got ",
+              model.path, "; try checkpoints/final.safetensors of its run");
+  std::cout << dot_text(*model.checkpoint->model, run::sample_image(model.checkpoint->recipe));
+  return 0;
+}
+
 int inspect(const InspectOptions& options) {
   const ModelFile model = load_model(options.model);
+  if (options.dot) return inspect_dot(model);
   if (model.packed || run::is_deployable(*model.checkpoint->model))
     return inspect_graph(options, model);
   return inspect_checkpoint(options, model);
@@ -245,6 +256,8 @@ void add_inspect(CLI::App& program) {
   CLI::App& command = add_command(program, "inspect", "Layers, bits, ranges, bytes and bounds",
                                   options, [options] { return inspect(*options); });
   command.add_option("MODEL", options->model, "Packed model, checkpoint or run folder")->required();
+  CLI::Option* dot = command.add_flag("--dot", options->dot, "The graph, as text for Graphviz");
+  dot->excludes(command.get_option("--json"));
 }
 
 }  // namespace fraqat::tools

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "core/file.hpp"
+#include "models/run/overfit.hpp"
 #include "models/run/recipe.hpp"
 #include "models/run/report.hpp"
 #include "models/run/session.hpp"
@@ -10,15 +11,19 @@
 #include "tools/progress.hpp"
 #include "tools/signals.hpp"
 #include "tools/summary.hpp"
+#include "tools/terminal.hpp"
 
 namespace fraqat::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int shell_offset = 128;
+
 struct TrainOptions final : Common {
   std::string recipe, out, from, weights, resume, data_dir;
   std::vector<std::string> settings;
+  bool trace = false, overfit = false;
 };
 
 struct Task {
@@ -33,7 +38,7 @@ Task task_of(const TrainOptions& options) {
     check_usage(std::filesystem::exists(out / "recipe.toml"), "[resume] ", options.resume,
                 " holds no run: got no recipe.toml; expected the folder of an unfinished one");
     return {run::load_recipe((out / "recipe.toml").string(), {}),
-            {out, {}, options.data_dir, {}, true}};
+            {out, {}, options.data_dir, {}, true, options.trace}};
   }
   check_usage(!options.recipe.empty(), "[train] nothing to do: expected --recipe or --resume");
   std::vector<std::string> settings = options.settings;
@@ -43,7 +48,7 @@ Task task_of(const TrainOptions& options) {
                                         ? std::filesystem::path("runs") / recipe.name
                                         : std::filesystem::path(options.out);
   const std::string& from = options.weights.empty() ? options.from : options.weights;
-  return {recipe, {out, from, options.data_dir, arguments(), false}};
+  return {recipe, {out, from, options.data_dir, arguments(), false, options.trace}};
 }
 
 Json run_task(const TrainOptions& options, const Task& task) {
@@ -56,11 +61,28 @@ Json run_task(const TrainOptions& options, const Task& task) {
   return run::run(task.recipe, task.options, progress);
 }
 
+int overfit(const TrainOptions& options, const Task& task) {
+  Progress progress(options.quiet, task.recipe.batch);
+  const Json result = run::overfit_one_batch(task.recipe, task.options, progress);
+  if (noted_signal()) return shell_offset + noted_signal();
+  if (options.json)
+    print_json(result);
+  else
+    std::cout << "one batch: loss " << fixed(result["first_loss"], 4) << " -> "
+              << fixed(result["loss"], 4) << ", accuracy " << fixed(result["accuracy"], 1)
+              << " % after " << result["steps"] << " steps: "
+              << (result["learned"] ? "learned by heart"
+                                    : "NOT learned; look at the network, the "
+                                      "rate and the gradients (--trace)")
+              << '\n';
+  return result["learned"] ? 0 : 1;
+}
+
 int train(const TrainOptions& options) {
-  constexpr int shell_offset = 128;
   const Task task = task_of(options);
   const std::filesystem::path& out = task.options.out;
   note_signals();
+  if (options.overfit) return overfit(options, task);
   Json result;
   try {
     result = run_task(options, task);
@@ -102,6 +124,12 @@ void add_train(CLI::App& program) {
   CLI::Option* resume =
       command.add_option("--resume", options->resume, "Go on with the unfinished run in DIR")
           ->type_name("DIR");
+  command.add_flag("--trace", options->trace,
+                   "Write trace.csv: the first step of every epoch, op by op");
+  command
+      .add_flag("--overfit-one-batch", options->overfit,
+                "Only see whether the float network can learn one batch by heart")
+      ->excludes(resume);
   for (CLI::Option* option : {recipe, settings, out, from, weights, command.get_option("--seed")})
     resume->excludes(option);
   add_data_dir(command, options->data_dir);

@@ -6,6 +6,7 @@
 #include "data/augment.hpp"
 #include "data/loader.hpp"
 #include "models/run/deployment.hpp"
+#include "models/run/trace.hpp"
 #include "models/run/updates.hpp"
 #include "nn/layers.hpp"
 
@@ -77,6 +78,7 @@ class Run {
       return {.samples_per_second = said};
     session_.observer().phase(stretch_.phase, steps_);
     journal.restore_widths(key, model_);
+    parameters_ = nn::parameters(model_);
     Updates updates(model_, recipe_, training_, steps_);
     const Journal::Stretch saved{key, model_, updates, search_};
     at_ = journal.restore(saved);
@@ -105,8 +107,9 @@ class Run {
     try {
       if (search_) search_->before_step(share(done()));
       const double loss = gradients(model_, batch, training_.label_smoothing, search_);
-      check(std::isfinite(loss), "[train] the loss is no number: got ", loss,
-            "; expected a finite one; try a smaller rate or clip");
+      if (!std::isfinite(loss)) explain(batch, "the loss");
+      for (const auto& [name, parameter] : parameters_)
+        if (!all_finite(parameter->grad())) explain(batch, "the gradient of " + name);
       updates.step(done());
       if (search_) search_->step(share(done() + 1));
       return loss;
@@ -115,13 +118,34 @@ class Run {
     }
   }
 
+  double traced_step(const data::Batch& batch, Updates& updates) {
+    Trace trace;
+    const double loss = step(batch, updates);
+    append_trace(session_.file("trace.csv"), stretch_.phase, stretch_.counted + at_.epoch + 1,
+                 trace);
+    return loss;
+  }
+
+  /// The same step once more, now with somebody watching every op.
+  [[noreturn]] void explain(const data::Batch& batch, const std::string& what) {
+    const Counter at = TrainingStep::current()->counter();
+    const TrainingStep again({recipe_.seed, at.epoch, at.step});
+    for (const auto& [name, parameter] : parameters_) parameter->clear_grad();
+    FirstBad first;
+    gradients(model_, batch, training_.label_smoothing, search_);
+    fail(Error::Kind::failed, "[train] ", what, " is no number: ",
+         first.text().empty() ? "the numbers are back to order on a second look" : first.text(),
+         "; expected finite ones; try a smaller rate or clip");
+  }
+
   void epoch(Updates& updates, const Journal::Stretch& saved) {
     const auto number = static_cast<std::uint32_t>(stretch_.first_epoch + at_.epoch);
     const double start = session_.seconds() - at_.seconds;
     loader_.start_epoch(number, at_.step);
     while (const data::Batch* batch = loader_.next()) {
       const TrainingStep position({recipe_.seed, number, static_cast<std::uint32_t>(batch->step)});
-      const double loss = step(*batch, updates);
+      const double loss = session_.options().trace && at_.step == 0 ? traced_step(*batch, updates)
+                                                                    : step(*batch, updates);
       at_.sum += loss;
       ++at_.step;
       at_.seconds = session_.seconds() - start;
@@ -159,12 +183,16 @@ class Run {
   /// Quantizers give codes to whatever they get, so that the loss of a batch may
   /// stay finite where the weights have not; and nobody has seen that of the last.
   void check_finite() const {
-    for (auto& [name, parameter] : nn::parameters(model_))
-      for (const Real v : parameter->value().span())
-        check(std::isfinite(v), "[train] ", name, " is no number any more: got ", v,
-              "; expected finite ones; try a smaller rate or clip; this was ", where());
-    check(std::isfinite(score_->loss), "[train] the loss on the test set is no number: got ",
-          score_->loss, "; expected a finite one; try a smaller rate or clip; this was ", where());
+    for (const auto& [name, parameter] : parameters_)
+      check(all_finite(parameter->value()), "[train] ", name,
+            " is no number any more; expected finite ones; try a smaller rate or clip; this was ",
+            where());
+    if (std::isfinite(score_->loss)) return;
+    FirstBad first;
+    evaluate(model_, recipe_, session_.test());
+    fail(Error::Kind::failed, "[train] the loss on the test set is no number: ",
+         first.text().empty() ? "got " + std::to_string(score_->loss) : first.text(),
+         "; expected a finite one; try a smaller rate or clip; this was ", where());
   }
 
   /// A network whose loss has left all bounds learns no widths, but that is not
@@ -190,6 +218,7 @@ class Run {
   BitSearch* search_;
   data::Loader loader_;
   Index per_epoch_, steps_;
+  std::vector<nn::Named<Var>> parameters_;
   Position at_;
   std::optional<Score> score_;  // after the last epoch
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A small run from end to end, and every command on what it leaves."""
 
+import csv
 import json
 import os
 import shutil
@@ -176,6 +177,44 @@ class Run(unittest.TestCase):
         # The network before fine-tuning shares widths and shapes, not integers.
         result = run("verify", self.model, "--limit", "100", "--against", self.checkpoint("rounded"))
         self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+
+    def test_trace_tells_of_every_layer_in_the_first_step_of_an_epoch(self):
+        out = self.folder / "traced"
+        result = run(*train(out, "--trace", changes={**SHORTEST, "float.epochs": "2"}))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with open(out / "trace.csv", newline="") as file:
+            lines = list(csv.DictReader(file))
+        self.assertEqual({line["epoch"] for line in lines}, {"1", "2"})
+        self.assertEqual({line["phase"] for line in lines}, {"float"})
+        whats = {(line["layer"], line["what"]) for line in lines}
+        for layer in ("conv1", "bn1", "fc3"):
+            self.assertIn((layer, "output"), whats)
+            self.assertIn((layer, f"gradient of {layer}.weight" if layer != "bn1" else "gradient"),
+                          whats)
+        for line in lines:
+            self.assertEqual(line["bad"], "0")
+            self.assertLessEqual(float(line["low"]), float(line["mean"]))
+            self.assertLessEqual(float(line["mean"]), float(line["high"]))
+
+    def test_one_batch_is_learned_by_heart_or_not(self):
+        good = run_json(self, *train(self.folder / "none", "--overfit-one-batch"))
+        self.assertTrue(good["learned"])
+        self.assertEqual(good["accuracy"], 100)
+        self.assertLess(good["loss"], 0.1 * good["first_loss"])
+        self.assertFalse((self.folder / "none").exists())
+        result = run(*train(self.folder / "none", "--overfit-one-batch",
+                            changes={"float.rate": "1e-9"}))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("NOT learned", result.stdout)
+
+    def test_the_graph_is_drawn(self):
+        result = run("inspect", self.checkpoint("final"), "--dot")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(result.stdout.startswith("digraph"))
+        for word in ("conv1", "conv2d", "fc3.weight", "stride 1", "N x 28 x 28 x 1"):
+            self.assertIn(word, result.stdout)
+        self.assertEqual(result.stdout.count("{"), result.stdout.count("}"))
+        self.assertEqual(run("inspect", self.model, "--dot").returncode, 2)
 
     def test_export_gives_the_same_file(self):
         out = self.folder / "exported.fraqat"

@@ -129,6 +129,8 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
     const std::string text = complaint(recipe, folder);
     CAPTURE(text);
     CHECK(has(text, "is no number"));
+    CHECK((has(text, "the output of ") || has(text, "a gradient that came from ")));
+    CHECK(has(text, " in layer "));
     CHECK(has(text, "try a smaller rate or clip; this was in float, epoch "));
     CHECK(names_in(folder.path()) == Names{"metrics.csv", "metrics.jsonl", "progress.safetensors", "recipe.toml"});
   }

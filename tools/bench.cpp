@@ -1,0 +1,117 @@
+#include "tools/bench.hpp"
+
+#include <algorithm>
+#include <iostream>
+
+#include "data/registry.hpp"
+#include "models/models.hpp"
+#include "tools/command.hpp"
+#include "tools/terminal.hpp"
+
+namespace fraqat::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct BenchTrainOptions final : Common {
+  BenchTrain bench;
+};
+
+struct BenchConvOptions final : Common {
+  BenchConv bench;
+};
+
+/// The ops of a step, the dearest first.
+Table profile_table(const Json& result) {
+  struct Line {
+    std::string op;
+    double forward, backward;
+    Index calls;
+  };
+  std::vector<Line> lines;
+  for (const auto& [op, line] : result["profile"].items())
+    lines.push_back({op, line["forward_ms"], line["backward_ms"], line["calls"]});
+  std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
+    return a.forward + a.backward > b.forward + b.backward;
+  });
+  const double rest = result["rest_ms"];
+  double total = rest;
+  for (const Line& line : lines) total += line.forward + line.backward;
+  Table table({{"op", Table::Align::left}, {"calls"}, {"forward ms"}, {"backward ms"}, {"share"}});
+  for (const Line& line : lines)
+    table.row({line.op, std::to_string(line.calls), fixed(line.forward, 3), fixed(line.backward, 3),
+               fixed(100 * (line.forward + line.backward) / total, 1) + " %"});
+  table.row(
+      {"optimizers and the rest", "", "", fixed(rest, 3), fixed(100 * rest / total, 1) + " %"},
+      Style::dim);
+  return table;
+}
+
+int time_steps(const BenchTrainOptions& options) {
+  const Json result = bench_train(options.bench);
+  if (options.json) {
+    print_json(result);
+    return 0;
+  }
+  std::cout << options.bench.model << ", batch " << result["batch"] << ", " << result["threads"]
+            << " threads: " << fixed(result["ms"], 3) << " ms a step (least "
+            << fixed(result["ms_min"], 3) << "), "
+            << grouped(result["samples_per_second"].get<Index>()) << " samples/s, "
+            << fixed(result["gflops"], 1) << " GFLOP/s, peak " << grouped(result["peak_bytes"])
+            << " bytes\n";
+  if (options.bench.profile) std::cout << '\n' << profile_table(result).text();
+  return 0;
+}
+
+int time_convolutions(const BenchConvOptions& options) {
+  const Json lines = bench_conv(options.bench);
+  if (options.json) {
+    print_json({{"convolutions", lines}});
+    return 0;
+  }
+  for (const Json& line : lines) std::cout << line << '\n';
+  return 0;
+}
+
+void add_bench_train(CLI::App& bench) {
+  const auto options = std::make_shared<BenchTrainOptions>();
+  CLI::App& command = add_command(bench, "train", "Time training steps on a batch of noise",
+                                  options, [options] { return time_steps(*options); });
+  BenchTrain& b = options->bench;
+  command.add_option("--model", b.model, "Network")
+      ->check(CLI::IsMember(models::names()).description(""));
+  command.add_option("--data", b.data, "Whose images it sees; those it is made for unless given")
+      ->check(CLI::IsMember(data::names()).description(""));
+  command.add_option("--batch", b.batch)->check(CLI::Range(1, 1 << 16).description(""));
+  command.add_option("--rounds", b.rounds, "Of about 0.2 s; the median counts")
+      ->check(CLI::Range(1, 1000).description(""));
+  command
+      .add_option("--quantize", b.quantize,
+                  "no, fixed (4 bits), or learned widths of weights or of all")
+      ->check(CLI::IsMember({"no", "fixed", "weights", "all"}).description(""));
+  command.add_option("--range", b.range, "Range policy: minmax, mse or learned")
+      ->check(CLI::IsMember({"minmax", "mse", "learned"}).description(""));
+  command.add_flag("--profile", b.profile, "Time by op");
+}
+
+void add_bench_conv(CLI::App& bench) {
+  const auto options = std::make_shared<BenchConvOptions>();
+  CLI::App& command = add_command(bench, "conv", "Time convolutions by every way to compute them",
+                                  options, [options] { return time_convolutions(*options); });
+  command.add_option("--network", options->bench.network, "Whose layers; all unless given");
+  command.add_option("--batch", options->bench.batch)
+      ->check(CLI::Range(1, 1 << 16).description(""));
+  command.add_option("--repeats", options->bench.repeats, "The least time counts")
+      ->check(CLI::Range(1, 1000).description(""));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program) {
+  CLI::App& bench = *program.add_subcommand("bench", "Measure speed; see also tools/compare-torch");
+  bench.require_subcommand(1);
+  add_bench_train(bench);
+  add_bench_conv(bench);
+}
+
+}  // namespace fraqat::tools
