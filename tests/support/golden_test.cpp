@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "tests/support/npy.hpp"
+
 using namespace fraqat;
 
 namespace {
@@ -65,7 +67,7 @@ TEST_CASE("npy: everything else is refused") {
 }
 
 TEST_CASE("golden: a case that is not there is an error, not a case passed") {
-  CHECK_THROWS_WITH_AS(
-      test::as_pytorch("add/none", [](auto x) { return op::sum(x[0]); }),
-      doctest::Contains("/golden/add/none.x0.npy; try tests/golden/make_golden.py"), Error);
+  CHECK_THROWS_WITH_AS(test::as_pytorch("add/none", [](auto x) { return op::sum(x[0]); }),
+                       doctest::Contains("/golden/add/none.x0.npy; try the script in tests/golden"),
+                       Error);
 }
