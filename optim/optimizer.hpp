@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "core/autograd.hpp"
 #include "optim/schedule.hpp"
+#include "optim/state.hpp"
 
 namespace fraqat::optim {
 
@@ -24,10 +24,6 @@ struct ParameterGroup {
   /// at the number of steps done (still times rate_scale).
   std::optional<Schedule> schedule = {};
 };
-
-/// Receives the state of an optimizer, tensor by tensor: a checkpoint reads
-/// them, a resumed run overwrites their numbers.
-using StateVisitor = std::function<void(const std::string& name, Tensor& tensor)>;
 
 /// Moves parameters along their gradients.  Every parameter belongs to exactly
 /// one group; one without a gradient is skipped and its state left alone.  All
@@ -127,6 +123,79 @@ class AdamW final : public Adam {
 
  private:
   void update(std::size_t index, Var& parameter, double rate, double decay) override;
+};
+
+struct RmsPropOptions {
+  double alpha = 0.99;
+  double epsilon = 1e-8;
+  double momentum = 0;
+  bool centered = false;
+};
+
+/// Divides every gradient by its usual size (Hinton, 2012); the formula is in
+/// rmsprop.cpp.
+class RmsProp final : public Optimizer {
+ public:
+  explicit RmsProp(std::vector<ParameterGroup> groups, const RmsPropOptions& options = {});
+  void visit_state(const StateVisitor& visit) override;
+  std::string_view kind() const override { return "rmsprop"; }
+
+ private:
+  struct State {
+    Tensor square;
+    Tensor mean;      // none unless centered
+    Tensor momentum;  // none if the momentum is 0
+  };
+
+  void update(std::size_t index, Var& parameter, double rate, double decay) override;
+
+  RmsPropOptions options_;
+  std::vector<State> states_;
+};
+
+struct AdagradOptions {
+  double rate_decay = 0;
+  double epsilon = 1e-10;
+  double initial_sum = 0;  // of the squares
+};
+
+/// A rate for every weight, falling with its gradients (Duchi, Hazan and Singer,
+/// 2011); the formula is in adagrad.cpp.
+class Adagrad final : public Optimizer {
+ public:
+  explicit Adagrad(std::vector<ParameterGroup> groups, const AdagradOptions& options = {});
+  void visit_state(const StateVisitor& visit) override;
+  std::string_view kind() const override { return "adagrad"; }
+
+ private:
+  struct State {
+    Tensor sum;
+    Tensor updates;  // a whole number: steps in which the parameter had a gradient
+  };
+
+  void update(std::size_t index, Var& parameter, double rate, double decay) override;
+
+  AdagradOptions options_;
+  std::vector<State> states_;
+};
+
+struct LionOptions {
+  double beta1 = 0.9, beta2 = 0.99;
+};
+
+/// The sign of the momentum (Chen et al., 2023), weight decay decoupled; the
+/// formula is in lion.cpp.
+class Lion final : public Optimizer {
+ public:
+  explicit Lion(std::vector<ParameterGroup> groups, const LionOptions& options = {});
+  void visit_state(const StateVisitor& visit) override;
+  std::string_view kind() const override { return "lion"; }
+
+ private:
+  void update(std::size_t index, Var& parameter, double rate, double decay) override;
+
+  LionOptions options_;
+  std::vector<Tensor> momentum_;
 };
 
 /// Scales all gradients by one factor so that their common Euclidean norm is at

@@ -12,13 +12,14 @@ namespace fraqat::run {
 /// One stretch of training.
 struct Training {
   int epochs = 0;
-  std::string optimizer = "sgd";  // sgd | adam | adamw
+  std::string optimizer = "sgd";  // sgd | adam | adamw | rmsprop | adagrad | lion
   double rate = 0.05;
   double momentum = 0.9;
   bool nesterov = false;
   double weight_decay = 1e-4;
-  std::string schedule = "cosine";  // constant | step | cosine | one-cycle
-  double warmup = 0;                // share of the steps
+  // constant | step | multi-step | exponential | cosine | cosine-restarts | one-cycle
+  std::string schedule = "cosine";
+  double warmup = 0;  // share of the steps
   double label_smoothing = 0;
   double clip = 0;  // largest gradient norm; 0: no clipping
 

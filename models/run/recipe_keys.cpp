@@ -53,12 +53,15 @@ class Table {
 
 void Table::training(const std::string& section, Training& t) {
   range(section + ".epochs", &t.epochs, 0, 100000);
-  words(section + ".optimizer", t.optimizer, {"sgd", "adam", "adamw"});
+  words(section + ".optimizer", t.optimizer,
+        {"sgd", "adam", "adamw", "rmsprop", "adagrad", "lion"});
   above(section + ".rate", &t.rate, 0);
   below(section + ".momentum", &t.momentum, 1);
   add(section + ".nesterov", &t.nesterov);
   add(section + ".weight_decay", &t.weight_decay);
-  words(section + ".schedule", t.schedule, {"constant", "step", "cosine", "one-cycle"});
+  words(
+      section + ".schedule", t.schedule,
+      {"constant", "step", "multi-step", "exponential", "cosine", "cosine-restarts", "one-cycle"});
   range(section + ".warmup", &t.warmup, 0, 1);
   below(section + ".label_smoothing", &t.label_smoothing, 1);
   add(section + ".clip", &t.clip);

@@ -14,13 +14,23 @@ optim::Schedule schedule(const Training& training, double rate, Index steps) {
   options.total_steps = std::max<Index>(1, steps);
   options.warmup_steps = static_cast<Index>(training.warmup * static_cast<double>(steps));
   options.decay_every = std::max<Index>(1, steps / 3);
+  const Index rest = options.total_steps - options.warmup_steps;
+  options.milestones = {std::max<Index>(1, rest / 2), std::max<Index>(1, rest * 3 / 4)};
+  options.period = std::max<Index>(1, (rest + 6) / 7);  // and twice and four times as much
+  options.period_factor = 2;
   return optim::Schedule(options);
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const Training& training,
                                                  std::vector<optim::ParameterGroup> groups) {
-  if (training.optimizer == "adam") return std::make_unique<optim::Adam>(std::move(groups));
-  if (training.optimizer == "adamw") return std::make_unique<optim::AdamW>(std::move(groups));
+  const std::string& name = training.optimizer;
+  if (name == "adam") return std::make_unique<optim::Adam>(std::move(groups));
+  if (name == "adamw") return std::make_unique<optim::AdamW>(std::move(groups));
+  if (name == "adagrad") return std::make_unique<optim::Adagrad>(std::move(groups));
+  if (name == "lion") return std::make_unique<optim::Lion>(std::move(groups));
+  if (name == "rmsprop")
+    return std::make_unique<optim::RmsProp>(std::move(groups),
+                                            optim::RmsPropOptions{.momentum = training.momentum});
   return std::make_unique<optim::Sgd>(
       std::move(groups), optim::SgdOptions{training.momentum, training.nesterov, false});
 }

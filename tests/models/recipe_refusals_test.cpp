@@ -46,7 +46,8 @@ TEST_CASE("recipe: a bad file is blamed by line and key") {
   says("[float]\nepochs = 1.0\n",
        "FILE:2: float.epochs: got 1.0; expected a whole number from 0 to 100000");
   says("[float]\noptimizer = \"sdg\"\n",
-       "FILE:2: float.optimizer: got \"sdg\"; expected sgd, adam or adamw; try sgd");
+       "FILE:2: float.optimizer: got \"sdg\"; expected sgd, adam, adamw, rmsprop, adagrad or lion; "
+       "try sgd");
   says("float = 3\n", "FILE:1: float: got 3; expected a section with keys, [float]");
   says("[[float]]\nrate = 1\n",
        "FILE:1: float: got [a table]; expected a section with keys, [float]");

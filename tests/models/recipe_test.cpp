@@ -42,12 +42,13 @@ class Dice {
 Training random_training(Dice& dice) {
   Training t;
   t.epochs = dice.whole(0, 50);
-  t.optimizer = dice.word({"sgd", "adam", "adamw"});
+  t.optimizer = dice.word({"sgd", "adam", "adamw", "rmsprop", "adagrad", "lion"});
   t.rate = dice.real(1e-9, 1);
   t.momentum = dice.real(0.01, 0.99);
   t.nesterov = dice.flag();
   t.weight_decay = dice.flag() ? 0 : dice.real(0, 1e-3);
-  t.schedule = dice.word({"constant", "step", "cosine", "one-cycle"});
+  t.schedule = dice.word(
+      {"constant", "step", "multi-step", "exponential", "cosine", "cosine-restarts", "one-cycle"});
   t.warmup = dice.real(0, 1);
   t.label_smoothing = dice.real(0, 0.5);
   t.clip = dice.whole(0, 5);

@@ -32,6 +32,49 @@ TEST_CASE("schedule: step") {
   CHECK(schedule.rate(5000) == schedule.rate(100));
 }
 
+TEST_CASE("schedule: multi-step falls at its milestones, counted after warm-up") {
+  ScheduleOptions options{ScheduleKind::multi_step, 0.8, 100, 10};
+  options.milestones = {1, 20, 20};
+  options.decay_factor = 0.5;
+  const Schedule schedule(options);
+  CHECK(schedule.rate(10) == 0.8);
+  CHECK(schedule.rate(11) == 0.4);
+  CHECK(schedule.rate(29) == 0.4);
+  CHECK(schedule.rate(30) == 0.1);
+  CHECK(schedule.rate(1000) == 0.1);
+}
+
+TEST_CASE("schedule: exponential meets step at the end of every interval") {
+  ScheduleOptions options{ScheduleKind::exponential, 0.8, 100, 10};
+  options.decay_every = 20;
+  options.decay_factor = 0.25;
+  const Schedule schedule(options);
+  CHECK(schedule.rate(10) == 0.8);
+  CHECK(schedule.rate(20) == doctest::Approx(0.4));
+  CHECK(schedule.rate(30) == doctest::Approx(0.2));
+  CHECK(schedule.rate(50) == doctest::Approx(0.05));
+  CHECK(schedule.rate(200) == schedule.rate(100));
+}
+
+TEST_CASE("schedule: cosine with restarts, and none at the end of the run") {
+  ScheduleOptions options{ScheduleKind::cosine_restarts, 1.0, 80, 10};  // cycles of 10, 20, 40
+  options.period = 10;
+  options.period_factor = 2;
+  options.final_rate = 0.2;
+  const Schedule schedule(options);
+  for (const Index start : {10, 20, 40}) CHECK(schedule.rate(start) == 1.0);
+  for (const Index middle : {15, 30, 60}) CHECK(schedule.rate(middle) == doctest::Approx(0.6));
+  for (Index step = 41; step <= 80; ++step) CHECK(schedule.rate(step) < schedule.rate(step - 1));
+  for (const Index end : {80, 81, 1000}) CHECK(schedule.rate(end) == doctest::Approx(0.2));
+
+  options.period_factor = 1;
+  const Schedule even(options);
+  for (Index step = 10; step < 80; ++step) CHECK(even.rate(step) == even.rate(10 + step % 10));
+  CHECK(even.rate(80) == doctest::Approx(0.2));
+  options.period = 30;  // 30, 30, and 10 of the third
+  CHECK(Schedule(options).rate(80) == doctest::Approx(0.2 + 0.8 * 0.75));
+}
+
 TEST_CASE("schedule: cosine falls from base to final") {
   ScheduleOptions options{ScheduleKind::cosine, 1.0, 110, 10};
   options.final_rate = 0.2;
@@ -65,12 +108,13 @@ TEST_CASE("schedule: nothing but warm-up") {
 }
 
 TEST_CASE("schedule: names") {
-  for (const auto kind :
-       {ScheduleKind::constant, ScheduleKind::step, ScheduleKind::cosine, ScheduleKind::one_cycle})
+  for (const auto kind : {ScheduleKind::constant, ScheduleKind::step, ScheduleKind::multi_step,
+                          ScheduleKind::exponential, ScheduleKind::cosine,
+                          ScheduleKind::cosine_restarts, ScheduleKind::one_cycle})
     CHECK(schedule_kind(schedule_name(kind)) == kind);
   CHECK_THROWS_WITH_AS(schedule_kind("linear"),
                        "[schedule] unknown schedule: got \"linear\"; expected constant, step, "
-                       "cosine or one-cycle",
+                       "multi-step, exponential, cosine, cosine-restarts or one-cycle",
                        Error);
 }
 
@@ -101,5 +145,21 @@ TEST_CASE("schedule: bad numbers are refused") {
     o.kind = ScheduleKind::one_cycle;
     o.start_ratio = 0;
   });
+  refused([](ScheduleOptions& o) { o.kind = ScheduleKind::exponential; });
   CHECK_THROWS_AS(Schedule({ScheduleKind::constant, 0.1, 10}).rate(-1), Error);
+
+  ScheduleOptions options{ScheduleKind::multi_step, 0.1, 10};
+  const auto says = [&](const char* text) { CHECK_THROWS_WITH_AS(Schedule{options}, text, Error); };
+  options.milestones = {0};
+  says("[schedule] bad milestone: got step 0; expected 1 or more, in rising order");
+  options.milestones = {5, 4};
+  says("[schedule] bad milestone: got step 4; expected 5 or more, in rising order");
+  options.milestones = {5};
+  options.decay_factor = 2;
+  says("[schedule] bad decay factor: got 2; expected a number in (0, 1]");
+  options.kind = ScheduleKind::cosine_restarts;
+  says("[schedule] bad period: got 0 steps; expected 1 or more");
+  options.period = 3;
+  options.period_factor = 0;
+  says("[schedule] bad factor of the period: got 0; expected 1 to 1000");
 }

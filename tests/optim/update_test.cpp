@@ -1,160 +1,21 @@
 #include <doctest/doctest.h>
 
-#include <array>
+#include <algorithm>
 #include <cmath>
-#include <functional>
-#include <memory>
 
 #include "core/parallel.hpp"
 #include "core/random.hpp"
-#include "optim/optimizer.hpp"
+#include "tests/optim/makers.hpp"
 
 using namespace fraqat;
 using namespace fraqat::optim;
+using namespace fraqat::test;
 
 namespace {
 
-using Make = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
-
-template <class O, class Options>
-Make make(const Options& options) {
-  return [options](std::vector<ParameterGroup> groups) {
-    return std::make_unique<O>(std::move(groups), options);
-  };
-}
-
-Var parameter(std::initializer_list<float> values, std::string name = "w") {
-  Var w(Tensor({static_cast<Index>(values.size())}, std::span(values.begin(), values.size())),
-        true);
-  w.set_name(std::move(name));
-  return w;
-}
-
-/// The gradient of the golden runs, at step t.
-Tensor gradient(const Var& w, int t) {
-  constexpr std::array slope = {3.0f, -1.0f, 0.25f}, curve = {1.0f, 0.5f, 2.0f};
-  Tensor g({3});
-  for (Index i = 0; i < 3; ++i) {
-    const auto k = static_cast<std::size_t>(i);
-    g[i] = slope[k] * static_cast<float>(t % 4 - 1) + w.value()[i] * curve[k];
-  }
-  return g;
-}
-
-/// What an update does to one number, written down by hand and in double.
-struct Scalar {
-  double w, m = 0, v = 0;
-  int t = 0;
-};
-
-using Formula = std::function<void(Scalar&, double g)>;
-
 constexpr double rate = 0.1, decay = 0.05;
 
-/// Follows `formula` number by number for 24 steps.
-void check_formula(const Make& make, const Formula& formula, double group_decay) {
-  const Var w = parameter({1, -2, 0.5f});
-  std::array<Scalar, 3> expected = {Scalar{1}, Scalar{-2}, Scalar{0.5}};
-  const auto optimizer = make({{{w}, 1, group_decay}});
-  for (int t = 0; t < 24; ++t) {
-    const Tensor g = gradient(w, t);
-    Var(w).grad() = g;
-    optimizer->step(rate);
-    for (Index i = 0; i < 3; ++i) {
-      Scalar& e = expected[static_cast<std::size_t>(i)];
-      formula(e, double{g[i]});
-      CHECK(double{w.value()[i]} == doctest::Approx(e.w).epsilon(2e-5));
-    }
-  }
-}
-
-/// The end of a 12-step run of PyTorch 1.13 in double, by this program:
-///
-///   w = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64))
-///   opt = torch.optim.SGD([w], 0.1, momentum=0.9, nesterov=True, weight_decay=0.05)
-///   for t in range(12):
-///       w.grad = (torch.tensor([3.0, -1.0, 0.25]) * (t % 4 - 1)
-///                 + w.detach() * torch.tensor([1.0, 0.5, 2.0]))
-///       opt.step()
-///   print(w.tolist())
-void check_golden(const Make& make, double group_decay, std::array<double, 3> expected) {
-  const Var w = parameter({1, -2, 0.5f});
-  const auto optimizer = make({{{w}, 1, group_decay}});
-  for (int t = 0; t < 12; ++t) {
-    Var(w).grad() = gradient(w, t);
-    optimizer->step(rate);
-  }
-  for (Index i = 0; i < 3; ++i)
-    CHECK(double{w.value()[i]} ==
-          doctest::Approx(expected[static_cast<std::size_t>(i)]).epsilon(1e-5));
-}
-
-constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-
-double adam_step(Scalar& s, double g) {
-  ++s.t;
-  s.m = beta1 * s.m + (1 - beta1) * g;
-  s.v = beta2 * s.v + (1 - beta2) * g * g;
-  const double m = s.m / (1 - std::pow(beta1, s.t)), v = s.v / (1 - std::pow(beta2, s.t));
-  return rate * m / (std::sqrt(v) + epsilon);
-}
-
 }  // namespace
-
-TEST_CASE("sgd: every step is the formula's") {
-  check_formula(
-      make<Sgd>(SgdOptions{}), [](Scalar& s, double g) { s.w -= rate * g; }, 0);
-  check_formula(
-      make<Sgd>(SgdOptions{}), [](Scalar& s, double g) { s.w -= rate * (g + decay * s.w); }, decay);
-  check_formula(
-      make<Sgd>(SgdOptions{0.9}),
-      [](Scalar& s, double g) {
-        s.m = 0.9 * s.m + g + decay * s.w;
-        s.w -= rate * s.m;
-      },
-      decay);
-  check_formula(
-      make<Sgd>(SgdOptions{0.9, true}),
-      [](Scalar& s, double g) {
-        const double slope = g + decay * s.w;
-        s.m = 0.9 * s.m + slope;
-        s.w -= rate * (slope + 0.9 * s.m);
-      },
-      decay);
-  check_formula(
-      make<Sgd>(SgdOptions{0.9, true, true}),
-      [](Scalar& s, double g) {
-        s.m = 0.9 * s.m + g;
-        s.w = s.w - rate * decay * s.w - rate * (g + 0.9 * s.m);
-      },
-      decay);
-}
-
-TEST_CASE("adam, adamw: every step is the formula's") {
-  check_formula(
-      make<Adam>(AdamOptions{}), [](Scalar& s, double g) { s.w -= adam_step(s, g + decay * s.w); },
-      decay);
-  check_formula(
-      make<AdamW>(AdamOptions{}),
-      [](Scalar& s, double g) { s.w = s.w - rate * decay * s.w - adam_step(s, g); }, decay);
-}
-
-TEST_CASE("optimizers agree with PyTorch") {
-  check_golden(make<Sgd>(SgdOptions{}), 0,
-               {-1.076551687392, -0.5621830431820215, -0.05586594918400001});
-  check_golden(make<Sgd>(SgdOptions{}), decay,
-               {-1.0775403572812938, -0.5031073020830976, -0.057483397385801625});
-  check_golden(make<Sgd>(SgdOptions{0.9}), decay,
-               {-3.06822528917808, 2.344117853073312, 0.15583812190087767});
-  check_golden(make<Sgd>(SgdOptions{0.9, true}), decay,
-               {-2.7873113851771127, 2.1348802830483407, -0.042125680370059454});
-  check_golden(make<Adam>(AdamOptions{}), decay,
-               {0.5573934084174038, -1.0285612016912227, -0.26971178756441044});
-  check_golden(make<AdamW>(AdamOptions{}), decay,
-               {0.5195008970946354, -1.0544920952419496, -0.2650149034383788});
-  check_golden(make<Adam>(AdamOptions{0.8, 0.95, 1e-3}), 0,
-               {0.5351666632667255, -1.132132690659243, -0.19075252376206744});
-}
 
 TEST_CASE("optimizers: groups have their own rate, schedule and decay") {
   const Var a = parameter({1}, "a"), b = parameter({1}, "b"), c = parameter({1}, "c");
@@ -174,8 +35,7 @@ TEST_CASE("optimizers: groups have their own rate, schedule and decay") {
 }
 
 TEST_CASE("optimizers: a parameter without a gradient is skipped, and starts fresh later") {
-  for (const Make& maker :
-       {make<Sgd>(SgdOptions{0.9}), make<Adam>(AdamOptions{}), make<AdamW>(AdamOptions{})}) {
+  for (const Make& maker : all_kinds) {
     const Var a = parameter({1}, "a"), late = parameter({1}, "late");
     const auto optimizer = maker({{{a, late}, 1, 0.01}});
     for (int t = 0; t < 50; ++t) {
@@ -197,8 +57,7 @@ TEST_CASE("optimizers: a parameter without a gradient is skipped, and starts fre
 }
 
 TEST_CASE("optimizers: state moved to a second one continues to the bit") {
-  for (const Make& maker :
-       {make<Sgd>(SgdOptions{0.9, true}), make<Adam>(AdamOptions{}), make<AdamW>(AdamOptions{})}) {
+  for (const Make& maker : all_kinds) {
     const Var w = parameter({1, -2, 0.5f});
     const auto first = maker({{{w}, 1, decay}});
     for (int t = 0; t < 5; ++t) {
@@ -228,12 +87,16 @@ TEST_CASE("optimizers: state moved to a second one continues to the bit") {
 }
 
 TEST_CASE("optimizers find the minimum of a quadratic") {
-  for (const Make& maker :
-       {make<Sgd>(SgdOptions{}), make<Sgd>(SgdOptions{0.9}), make<Sgd>(SgdOptions{0.9, true}),
-        make<Adam>(AdamOptions{}), make<AdamW>(AdamOptions{})}) {
+  const std::pair<Make, double> cases[] = {
+      {make<Sgd>(SgdOptions{}), 0.1},          {make<Sgd>(SgdOptions{0.9}), 0.1},
+      {make<Sgd>(SgdOptions{0.9, true}), 0.1}, {make<Adam>(AdamOptions{}), 0.1},
+      {make<AdamW>(AdamOptions{}), 0.1},       {make<RmsProp>(RmsPropOptions{}), 0.1},
+      {make<Adagrad>(AdagradOptions{}), 1.0},  {make<Lion>(LionOptions{}), 0.1}};
+  for (const auto& [maker, base_rate] : cases) {
     const Var w = parameter({5, -3, 0.5f});
     const auto optimizer = maker({{{w}}});
-    const Schedule schedule({ScheduleKind::cosine, 0.1, 500});
+    INFO(optimizer->kind());
+    const Schedule schedule({ScheduleKind::cosine, base_rate, 500});
     for (Index t = 0; t < 500; ++t) {
       Tensor g({3});
       for (Index i = 0; i < 3; ++i) g[i] = static_cast<float>(i + 1) * (w.value()[i] - 1);
@@ -246,8 +109,10 @@ TEST_CASE("optimizers find the minimum of a quadratic") {
 
 TEST_CASE("optimizers: same bits for any number of threads") {
   const int before = thread_count();
-  for (const Make& maker : {make<Sgd>(SgdOptions{}), make<Sgd>(SgdOptions{0.9, true}),
-                            make<Adam>(AdamOptions{}), make<AdamW>(AdamOptions{})}) {
+  std::vector<Make> kinds = all_kinds;
+  kinds.push_back(make<Sgd>(SgdOptions{}));
+  kinds.push_back(make<RmsProp>(RmsPropOptions{}));
+  for (const Make& maker : kinds) {
     std::vector<Tensor> results;
     for (const int threads : {1, 2, 3, 4}) {
       set_thread_count(threads);
@@ -288,6 +153,23 @@ TEST_CASE("optimizers: bad hyper-parameters are refused") {
   CHECK_THROWS_AS(Adam({{{w}}}, {1.0}), Error);
   CHECK_THROWS_AS(Adam({{{w}}}, {0.9, nan}), Error);
   CHECK_THROWS_AS(Adam({{{w}}}, {0.9, 0.999, 0}), Error);
+  const auto refused = [&]<class O, class Options>(const Options& options, const char* text) {
+    CHECK_THROWS_WITH_AS(O({{{w}}}, options), text, Error);
+  };
+  refused.operator()<RmsProp>(RmsPropOptions{.alpha = 1},
+                              "[rmsprop] bad alpha: got 1; expected a number in [0, 1)");
+  refused.operator()<RmsProp>(RmsPropOptions{.epsilon = 0},
+                              "[rmsprop] bad epsilon: got 0; expected a finite number > 0");
+  refused.operator()<RmsProp>(RmsPropOptions{.momentum = -0.5},
+                              "[rmsprop] bad momentum: got -0.5; expected a number in [0, 1)");
+  refused.operator()<Adagrad>(AdagradOptions{.rate_decay = -1},
+                              "[adagrad] bad rate decay: got -1; expected a finite number >= 0");
+  refused.operator()<Adagrad>(AdagradOptions{.epsilon = -1},
+                              "[adagrad] bad epsilon: got -1; expected a finite number > 0");
+  refused.operator()<Adagrad>(AdagradOptions{.initial_sum = -2},
+                              "[adagrad] bad initial sum: got -2; expected a finite number >= 0");
+  refused.operator()<Lion>(LionOptions{.beta2 = 1.5},
+                           "[lion] bad beta: got 1.5; expected a number in [0, 1)");
   Sgd sgd({{{w}}});
   CHECK_THROWS_WITH_AS(sgd.step(-0.5),
                        "[optimizer] bad learning rate: got -0.5; expected a finite number >= 0",

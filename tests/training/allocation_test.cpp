@@ -6,7 +6,8 @@
 #include "core/parallel.hpp"
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
-#include "optim/optimizer.hpp"
+#include "optim/weight_average.hpp"
+#include "tests/optim/makers.hpp"
 #include "tests/support/allocations.hpp"
 
 // No step of steady training asks the system for memory.
@@ -167,4 +168,24 @@ TEST_CASE("allocations: none in steps 10 to 20 of training") {
           }) == 0);
   }
   set_thread_count(before);
+}
+
+TEST_CASE("allocations: none in the steps of any optimizer, nor of the average") {
+  Var w(Tensor({100003}, 1.0f), true);
+  for (const test::Make& make : test::all_kinds) {
+    const auto optimizer = make({{{w}}});
+    optim::WeightAverage average({w});
+    const auto step = [&] {
+      w.grad() = Tensor(w.shape(), 0.5f);
+      optim::clip_gradients_by_norm(optimizer->groups(), 1);
+      optimizer->step(1e-3);
+      average.update();
+      const optim::Averaged inside(average);
+    };
+    for (int i = 0; i < 2; ++i) step();  // a new gradient and the one it replaces
+    INFO(optimizer->kind());
+    CHECK(test::allocations_during([&] {
+            for (int i = 0; i < 5; ++i) step();
+          }) == 0);
+  }
 }

@@ -1,0 +1,61 @@
+#include "core/parallel.hpp"
+#include "optim/optimizer.hpp"
+
+/// Lion at rate r, weight decay d, with g = dL/dw:
+///
+///   c = beta1 m + (1 - beta1) g             (m starts at 0)
+///   w = (1 - r d) w - r sign(c)             sign(0) = 0
+///   m = beta2 m + (1 - beta2) g
+///
+/// Every weight moves by r, whatever the size of its gradient: the rate is a
+/// third to a tenth of Adam's, and the decay as much larger.  beta1 < beta2: the
+/// step looks at the newest gradient more than the memory does.
+namespace fraqat::optim {
+namespace {
+
+constexpr Index grain = 1 << 15;
+
+struct Step {
+  float rate, shrink, beta1, rest1, beta2, rest2;
+};
+
+/// What is not a number stays so, and is seen in the weights.
+float sign(float x) {
+  const float s = x > 0 ? 1.0f : x;
+  return x < 0 ? -1.0f : s;
+}
+
+void run(const Step& s, float* __restrict w, float* __restrict m, const float* __restrict g,
+         Index begin, Index end) {
+  for (Index i = begin; i < end; ++i) {
+    w[i] = s.shrink * w[i] - s.rate * sign(s.beta1 * m[i] + s.rest1 * g[i]);
+    m[i] = s.beta2 * m[i] + s.rest2 * g[i];
+  }
+}
+
+}  // namespace
+
+Lion::Lion(std::vector<ParameterGroup> groups, const LionOptions& options)
+    : Optimizer(std::move(groups)), options_(options) {
+  for (const double beta : {options.beta1, options.beta2})
+    check(beta >= 0 && beta < 1, "[lion] bad beta: got ", beta, "; expected a number in [0, 1)");
+  for (const Var& parameter : parameters()) momentum_.emplace_back(parameter.shape(), 0.0f);
+}
+
+void Lion::visit_state(const StateVisitor& visit) {
+  for (std::size_t i = 0; i < momentum_.size(); ++i) visit(state_name("momentum", i), momentum_[i]);
+}
+
+void Lion::update(std::size_t index, Var& parameter, double rate, double decay) {
+  const auto real = [](double value) { return static_cast<float>(value); };
+  const auto& [beta1, beta2] = options_;
+  const Step step{real(rate),  real(1 - rate * decay), real(beta1), real(1 - beta1),
+                  real(beta2), real(1 - beta2)};
+  float* w = parameter.value().data();
+  float* m = momentum_[index].data();
+  const float* g = parameter.grad().data();
+  parallel_chunks(parameter.value().size(), grain,
+                  [=](Index begin, Index end) { run(step, w, m, g, begin, end); });
+}
+
+}  // namespace fraqat::optim
