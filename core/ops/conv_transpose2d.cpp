@@ -37,7 +37,7 @@ struct ConvTranspose2d {
     x = input;
     weight = kernel;
     Tensor y({c.N, c.H, c.W, c.C});
-    im2col::backward_data(c, x.data(), weight.data(), y.data());
+    convolution::backward_data(c, x.data(), weight.data(), y.data());
     if (!bias) return y;
     parallel_chunks(c.N * c.H * c.W, grain_rows(c.C), [&](Index begin, Index end) {
       for (Index row = begin; row < end; ++row)
@@ -50,12 +50,11 @@ struct ConvTranspose2d {
     std::array<Tensor, 3> gradients;
     if (needs[0]) {
       gradients[0] = Tensor(x.shape());
-      im2col::forward(c, dy.data(), weight.data(), nullptr, gradients[0].data());
+      convolution::forward(c, dy.data(), weight.data(), nullptr, gradients[0].data());
     }
     if (needs[1]) {
       gradients[1] = Tensor(weight.shape());
-      Tensor sums({c.O});  // of x, which nobody asked for
-      im2col::backward_weights(c, dy.data(), x.data(), gradients[1].data(), sums.data());
+      convolution::backward_weights(c, dy.data(), x.data(), gradients[1].data(), nullptr);
     }
     if (needs[2]) gradients[2] = column_sums(dy);
     return gradients;

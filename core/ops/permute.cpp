@@ -10,11 +10,11 @@
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
-using Axes = std::array<int, Shape::max_rank>;
+using Order = std::array<int, Shape::max_rank>;
 
 struct Permute {
   static constexpr std::string_view name = "permute";
-  Axes axes;
+  Order axes;
   Shape from, to;
 
   void describe(Attributes& a) const {
@@ -48,7 +48,7 @@ struct Permute {
 
 Var permute(const Var& x, std::span<const int> axes) {
   const int rank = x.value().rank();
-  Axes order{};
+  Order order{};
   bool each_once = static_cast<int>(axes.size()) == rank;
   for (int d = 0; each_once && d < rank; ++d) {
     each_once = std::count(axes.begin(), axes.end(), d) == 1;
@@ -67,7 +67,7 @@ Var permute(const Var& x, std::initializer_list<int> axes) {
 }
 
 Var transpose(const Var& x, int first, int second) {
-  Axes axes{};
+  Order axes{};
   std::iota(axes.begin(), axes.end(), 0);
   std::swap(axes[static_cast<std::size_t>(checked_axis("transpose", x.shape(), first))],
             axes[static_cast<std::size_t>(checked_axis("transpose", x.shape(), second))]);
