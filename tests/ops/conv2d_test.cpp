@@ -176,8 +176,8 @@ TEST_CASE("conv2d: as PyTorch") {
 TEST_CASE("conv2d: same bits for any number of threads") {
   for (const Case& c :
        {Case{37, 9, 8, 3, 6, 3, 3, {1, 1, 1, 1}}, Case{33, 14, 14, 6, 16, 5, 5, {1, 0, 1, 1}},
-         Case{5, 11, 12, 4, 8, 3, 3, {2, 1, 1, 2}}, Case{37, 9, 8, 17, 25, 3, 3, {2, 1, 1, 1}},
-         Case{37, 9, 8, 6, 6, 3, 3, {1, 1, 1, 6}}})
+        Case{5, 11, 12, 4, 8, 3, 3, {2, 1, 1, 2}}, Case{37, 9, 8, 17, 25, 3, 3, {2, 1, 1, 1}},
+        Case{37, 9, 8, 6, 6, 3, 3, {1, 1, 1, 6}}})
     test::same_bits_for_any_threads(c, c.inputs());
 }
 

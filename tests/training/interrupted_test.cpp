@@ -108,7 +108,8 @@ TEST_CASE("interrupted: an unfinished run is not begun again but goes on, to the
   const std::string whole = run::run(short_recipe(), {other.path(), {}, {}, {}}, silent)["hash"];
   StopIn observer("search");
   CHECK_THROWS_AS(run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer), run::Stopped);
-  CHECK(has(complaint(short_recipe(), folder), "holds an unfinished run; try fraqat train --resume"));
+  CHECK(
+      has(complaint(short_recipe(), folder), "holds an unfinished run; try fraqat train --resume"));
   const run::Options resumed{folder.path(), {}, {}, {}, true};
   run::Recipe changed = short_recipe();
   changed.seed = 2;
@@ -132,7 +133,8 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
     CHECK((has(text, "the output of ") || has(text, "a gradient that came from ")));
     CHECK(has(text, " in layer "));
     CHECK(has(text, "try a smaller rate or clip; this was in float, epoch "));
-    CHECK(names_in(folder.path()) == Names{"metrics.csv", "metrics.jsonl", "progress.safetensors", "recipe.toml"});
+    CHECK(names_in(folder.path()) ==
+          Names{"metrics.csv", "metrics.jsonl", "progress.safetensors", "recipe.toml"});
   }
   SUBCASE("in the search") {
     recipe.uniform = {};
@@ -147,8 +149,8 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
     CHECK(has(text, "try a smaller rate or clip"));
     CHECK(has(text, "; this was in search, epoch "));
     CHECK_FALSE(has(text, "not being learned"));
-    CHECK(names_in(folder.path()) ==
-          Names{"float.safetensors", "metrics.csv", "metrics.jsonl", "progress.safetensors", "recipe.toml"});
+    CHECK(names_in(folder.path()) == Names{"float.safetensors", "metrics.csv", "metrics.jsonl",
+                                           "progress.safetensors", "recipe.toml"});
     CHECK(run::load_checkpoint(folder / "checkpoints/float.safetensors").phase == "float");
   }
   SUBCASE("in the last step, whose loss nobody sees") {
