@@ -39,22 +39,16 @@ Tensor map_broadcast(std::string_view op, F f, const First& first, const Rest&..
   return map_to(shape, f, first, rest...);
 }
 
-/// The gradient to an operand of shape `to`: f(dy, saved...), summed over the
-/// positions that one element of it was stretched to.  `saved` broadcast to dy.
+/// x summed, in double and in the order of fold(), over the positions that one
+/// element of a tensor of shape `to` was stretched to; x's own storage where
+/// nothing was stretched.
+Tensor sum_to(const Shape& to, const Tensor& x);
+
+/// The gradient to an operand of shape `to`: f(dy, saved...), summed to it.
+/// `saved` broadcast to dy.
 template <class F, class... Saved>
 Tensor sum_to(const Shape& to, F f, const Tensor& dy, const Saved&... saved) {
-  if (to.size() == dy.size()) return map_to(dy.shape(), f, dy, saved...).reshape(to);
-  if (to.size() == 1 && ((saved.shape() == dy.shape()) && ...))
-    return Tensor(to, sum_of(f, dy, saved...));
-  const auto rounded = [](double sum) { return static_cast<Real>(sum); };
-  return fold<Added>(dy.shape(), to, f, rounded, dy, saved...);
-}
-
-/// The gradient itself, which is dy's storage where nothing was stretched.
-inline Tensor sum_to(const Shape& to, const Tensor& dy) {
-  return to.size() == dy.size() ? dy.reshape(to)
-                                : sum_to(
-                                      to, [](Real d) { return d; }, dy);
+  return sum_to(to, map_to(dy.shape(), f, dy, saved...));
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION

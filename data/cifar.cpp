@@ -14,7 +14,7 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::size_t plane = 32 * 32, channels = 3, record = 1 + channels * plane;
 
 /// How an error begins.
-std::string blame(const std::string& path) { return "[cifar] " + in_quotes(path) + ": "; }
+std::string blame_cifar(const std::string& path) { return "[cifar] " + in_quotes(path) + ": "; }
 
 /// The unpacked file, which must have `expected` bytes.
 Bytes unpacked(const std::string& path, std::uint64_t expected) {
@@ -25,7 +25,7 @@ Bytes unpacked(const std::string& path, std::uint64_t expected) {
     GzipReader(path, file).fill(bytes, expected);
     return bytes;
   }
-  check_input(file.size() == expected, blame(path),
+  check_input(file.size() == expected, blame_cifar(path),
               file.size() < expected ? "truncated" : "trailing bytes", ": got ", file.size(),
               " bytes, which end in record ", file.size() / record, "; expected ", expected, ", ",
               expected / record, " records of ", record);
@@ -43,8 +43,8 @@ CifarRecords read_cifar(const std::string& path, Index records, Index classes) {
   CifarRecords found{{}, Bytes(count), sha256(std::as_bytes(std::span(bytes)))};
   for (std::size_t n = 0; n < count; ++n) {
     found.labels[n] = bytes[n * record];
-    check_input(found.labels[n] < classes, blame(path), "bad label at byte ", n * record, ": got ",
-                int{found.labels[n]}, "; expected a class below ", classes);
+    check_input(found.labels[n] < classes, blame_cifar(path), "bad label at byte ", n * record,
+                ": got ", int{found.labels[n]}, "; expected a class below ", classes);
   }
   found.pixels.resize(count * plane * channels);
   std::uint8_t* pixel = found.pixels.data();

@@ -15,7 +15,7 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::size_t magic_bytes = 4;
 
 /// How an error begins.
-std::string blame(const std::string& path) { return "[idx] " + in_quotes(path) + ": "; }
+std::string blame_idx(const std::string& path) { return "[idx] " + in_quotes(path) + ": "; }
 
 struct Header {
   std::vector<Index> extents;
@@ -84,7 +84,7 @@ IdxArray read_idx(const std::string& path, int rank, std::uint64_t max_bytes) {
   // gzip makes a file that it cannot pack larger by less than a thousandth.
   const std::vector<std::byte> file = read_file(path, max_bytes + max_bytes / 1000 + (1 << 16));
   const std::size_t start_bytes = magic_bytes + 4 * static_cast<std::size_t>(rank);
-  const std::string who = blame(path);
+  const std::string who = blame_idx(path);
   Bytes start(start_bytes), bytes;
   Header header;
   if (is_gzip(file)) {
@@ -107,7 +107,7 @@ IdxArray read_idx(const std::string& path, int rank, std::uint64_t max_bytes) {
 std::shared_ptr<const ByteImages> match_idx(IdxArray images, const std::string& images_path,
                                             IdxArray labels, const std::string& labels_path,
                                             const std::vector<std::string>& class_names) {
-  const std::string who = blame(labels_path);
+  const std::string who = blame_idx(labels_path);
   check_input(images.extents[0] == labels.extents[0], who, "wrong number of labels at byte 4: got ",
               labels.extents[0], "; expected ", images.extents[0], ", one for each image of ",
               in_quotes(images_path));

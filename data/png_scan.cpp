@@ -15,26 +15,26 @@
 namespace fraqat::data {
 namespace {
 
-using Bytes = std::span<const std::byte>;
+using ByteView = std::span<const std::byte>;
 
 constexpr std::string_view signature = "\x89PNG\r\n\x1a\n";
 constexpr std::size_t chunk_frame = 12;  // length, type, CRC
 constexpr std::size_t palette_bytes = 768;
 
-std::uint32_t big_endian(Bytes bytes) {
+std::uint32_t big_endian(ByteView bytes) {
   std::uint32_t value = 0;
   for (std::byte b : bytes.first(4)) value = value << 8 | std::to_integer<std::uint32_t>(b);
   return value;
 }
 
-int byte_at(Bytes bytes, std::size_t i) { return std::to_integer<int>(bytes[i]); }
+int byte_at(ByteView bytes, std::size_t i) { return std::to_integer<int>(bytes[i]); }
 
-void append(std::vector<std::byte>& out, Bytes bytes) {
+void append(std::vector<std::byte>& out, ByteView bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 /// A chunk of the essence; its reader checks no CRC, so it is left zero.
-void append_chunk(std::vector<std::byte>& out, std::string_view type, Bytes data) {
+void append_chunk(std::vector<std::byte>& out, std::string_view type, ByteView data) {
   const auto length = static_cast<std::uint32_t>(data.size());
   for (int shift : {24, 16, 8, 0}) out.push_back(static_cast<std::byte>(length >> shift & 255));
   append(out, std::as_bytes(std::span(type)));
@@ -45,17 +45,17 @@ void append_chunk(std::vector<std::byte>& out, std::string_view type, Bytes data
 struct Chunk {
   std::size_t offset = 0;
   std::string_view type;
-  Bytes data;
+  ByteView data;
 };
 
 class Scanner {
  public:
-  Scanner(Bytes file, std::string_view origin) : file_(file), origin_(origin) {}
+  Scanner(ByteView file, std::string_view origin) : file_(file), origin_(origin) {}
 
   ScannedPng scan() {
     check_input(file_.size() <= max_png_bytes, who(), "file is too large: got ", file_.size(),
                 " bytes; expected at most ", max_png_bytes);
-    const Bytes head = file_.first(std::min(file_.size(), signature.size()));
+    const ByteView head = file_.first(std::min(file_.size(), signature.size()));
     check_input(std::ranges::equal(head, std::as_bytes(std::span(signature))), who(),
                 "no PNG signature at offset 0: got ", in_quotes(text(head)),
                 "; expected a PNG image");
@@ -77,7 +77,7 @@ class Scanner {
  private:
   std::string who() const { return "[png] " + in_quotes(origin_) + ": "; }
 
-  static std::string_view text(Bytes bytes) {
+  static std::string_view text(ByteView bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
 
@@ -90,7 +90,7 @@ class Scanner {
     check_input(length <= rest - chunk_frame, who(), "chunk at offset ", offset,
                 " is beyond the file: got a length of ", length, "; expected at most ",
                 rest - chunk_frame);
-    const Bytes covered = file_.subspan(offset + 4, 4 + length);
+    const ByteView covered = file_.subspan(offset + 4, 4 + length);
     const std::uint32_t stored = big_endian(file_.subspan(offset + 8 + length));
     check_input(crc32(covered) == stored, who(), "wrong CRC of chunk ",
                 in_quotes(text(covered.first(4))), " at offset ", offset, ": got ", crc32(covered),
@@ -215,10 +215,10 @@ class Scanner {
                 " left over; expected ", expected, " and 0");
   }
 
-  Bytes file_;
+  ByteView file_;
   std::string_view origin_;
   ScannedPng png_;
-  Bytes header_;
+  ByteView header_;
   Index bits_per_pixel_ = 0;
   bool has_data_ = false;
   std::vector<std::byte> palette_, image_data_;

@@ -16,7 +16,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format's numbers are copied as is");
 
-constexpr std::size_t length_bytes = sizeof(std::uint64_t);
 constexpr std::size_t alignment = 64;
 constexpr std::uint64_t max_file_bytes = std::uint64_t{1} << 34;
 constexpr std::string_view seal_key = "fraqat.sha256";

@@ -15,7 +15,6 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t largest_exact_number = std::uint64_t{1} << 53;  // in any JSON reader
 constexpr std::array<std::string_view, 3> field_names = {"dtype", "shape", "data_offsets"};
-constexpr std::size_t length_bytes = 8;  // of the file, before the header
 
 /// Follows the parser through the header, so that duplicates and depth are
 /// seen; anything but the one structure the format has is refused at once.

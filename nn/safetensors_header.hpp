@@ -10,6 +10,9 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::nn {
 
+/// The file begins with the header's length in so many bytes.
+inline constexpr std::size_t length_bytes = sizeof(std::uint64_t);
+
 /// What the JSON header says, each tensor checked by itself: known dtype, shape
 /// of at most five positive extents, begin <= end, and shape x dtype = length.
 struct SafeTensorsHeader {

@@ -14,14 +14,14 @@
 namespace fraqat::optim {
 namespace {
 
-constexpr Index grain = 1 << 14;
+constexpr Index adagrad_grain = 1 << 14;
 
-struct Step {
+struct AdagradStep {
   float rate, decay, epsilon;
 };
 
-void run(const Step& s, float* __restrict w, float* __restrict v, const float* __restrict gradient,
-         Index begin, Index end) {
+void run(const AdagradStep& s, float* __restrict w, float* __restrict v,
+         const float* __restrict gradient, Index begin, Index end) {
   for (Index i = begin; i < end; ++i) {
     const float g = gradient[i] + s.decay * w[i];
     v[i] += g * g;
@@ -54,12 +54,12 @@ void Adagrad::visit_state(const StateVisitor& visit) {
 void Adagrad::update(std::size_t index, Var& parameter, double rate, double decay) {
   State& state = states_[index];
   const double t = double{state.updates[0] += 1};
-  const Step step{static_cast<float>(rate / (1 + (t - 1) * options_.rate_decay)),
-                  static_cast<float>(decay), static_cast<float>(options_.epsilon)};
+  const AdagradStep step{static_cast<float>(rate / (1 + (t - 1) * options_.rate_decay)),
+                         static_cast<float>(decay), static_cast<float>(options_.epsilon)};
   float* w = parameter.value().data();
   float* v = state.sum.data();
   const float* g = parameter.grad().data();
-  parallel_chunks(parameter.value().size(), grain,
+  parallel_chunks(parameter.value().size(), adagrad_grain,
                   [=](Index begin, Index end) { run(step, w, v, g, begin, end); });
 }
 

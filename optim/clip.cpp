@@ -12,12 +12,12 @@
 namespace fraqat::optim {
 namespace {
 
-constexpr Index grain = 1 << 15;
+constexpr Index clip_grain = 1 << 15;
 
 double sum_of_squares(const Var& parameter) {
   const float* g = parameter.grad().data();
   const double sum =
-      parallel_sum<double>(parameter.grad().size(), grain, [g](Index begin, Index end) {
+      parallel_sum<double>(parameter.grad().size(), clip_grain, [g](Index begin, Index end) {
         double partial = 0;
         for (Index i = begin; i < end; ++i) partial += double{g[i]} * double{g[i]};
         return partial;
@@ -37,7 +37,7 @@ void change_gradient(const Var& parameter, F f) {
   Tensor& gradient = Var(parameter).grad();
   if (!gradient.unique()) gradient = gradient.clone();
   float* g = gradient.data();
-  parallel_chunks(gradient.size(), grain, [=](Index begin, Index end) {
+  parallel_chunks(gradient.size(), clip_grain, [=](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) g[i] = f(g[i]);
   });
 }

@@ -13,9 +13,9 @@
 namespace fraqat::optim {
 namespace {
 
-constexpr Index grain = 1 << 15;
+constexpr Index lion_grain = 1 << 15;
 
-struct Step {
+struct LionStep {
   float rate, shrink, beta1, rest1, beta2, rest2;
 };
 
@@ -25,7 +25,7 @@ float sign(float x) {
   return x < 0 ? -1.0f : s;
 }
 
-void run(const Step& s, float* __restrict w, float* __restrict m, const float* __restrict g,
+void run(const LionStep& s, float* __restrict w, float* __restrict m, const float* __restrict g,
          Index begin, Index end) {
   for (Index i = begin; i < end; ++i) {
     w[i] = s.shrink * w[i] - s.rate * sign(s.beta1 * m[i] + s.rest1 * g[i]);
@@ -49,12 +49,12 @@ void Lion::visit_state(const StateVisitor& visit) {
 void Lion::update(std::size_t index, Var& parameter, double rate, double decay) {
   const auto real = [](double value) { return static_cast<float>(value); };
   const auto& [beta1, beta2] = options_;
-  const Step step{real(rate),  real(1 - rate * decay), real(beta1), real(1 - beta1),
-                  real(beta2), real(1 - beta2)};
+  const LionStep step{real(rate),  real(1 - rate * decay), real(beta1), real(1 - beta1),
+                      real(beta2), real(1 - beta2)};
   float* w = parameter.value().data();
   float* m = momentum_[index].data();
   const float* g = parameter.grad().data();
-  parallel_chunks(parameter.value().size(), grain,
+  parallel_chunks(parameter.value().size(), lion_grain,
                   [=](Index begin, Index end) { run(step, w, m, g, begin, end); });
 }
 

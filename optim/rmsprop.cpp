@@ -18,14 +18,14 @@
 namespace fraqat::optim {
 namespace {
 
-constexpr Index grain = 1 << 14;
+constexpr Index rmsprop_grain = 1 << 14;
 
-struct Step {
+struct RmspropStep {
   float rate, decay, alpha, rest, epsilon, momentum;
 };
 
 template <bool centered, bool momentum>
-void run(const Step& s, float* __restrict w, float* __restrict v, float* __restrict a,
+void run(const RmspropStep& s, float* __restrict w, float* __restrict v, float* __restrict a,
          float* __restrict m, const float* __restrict gradient, Index begin, Index end) {
   for (Index i = begin; i < end; ++i) {
     const float g = gradient[i] + s.decay * w[i];
@@ -69,12 +69,12 @@ void RmsProp::visit_state(const StateVisitor& visit) {
 
 void RmsProp::update(std::size_t index, Var& parameter, double rate, double decay) {
   const auto real = [](double value) { return static_cast<float>(value); };
-  const Step step{real(rate),
-                  real(decay),
-                  real(options_.alpha),
-                  real(1 - options_.alpha),
-                  real(options_.epsilon),
-                  real(options_.momentum)};
+  const RmspropStep step{real(rate),
+                         real(decay),
+                         real(options_.alpha),
+                         real(1 - options_.alpha),
+                         real(options_.epsilon),
+                         real(options_.momentum)};
   State& state = states_[index];
   float* w = parameter.value().data();
   float* v = state.square.data();
@@ -83,7 +83,7 @@ void RmsProp::update(std::size_t index, Var& parameter, double rate, double deca
   const float* g = parameter.grad().data();
   const auto loop =
       a ? (m ? run<true, true> : run<true, false>) : (m ? run<false, true> : run<false, false>);
-  parallel_chunks(parameter.value().size(), grain,
+  parallel_chunks(parameter.value().size(), rmsprop_grain,
                   [=](Index begin, Index end) { loop(step, w, v, a, m, g, begin, end); });
 }
 

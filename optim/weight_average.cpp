@@ -21,7 +21,7 @@
 namespace fraqat::optim {
 namespace {
 
-constexpr Index grain = 1 << 15;
+constexpr Index average_grain = 1 << 15;
 
 void run(float k, float* __restrict a, const float* __restrict w, Index begin, Index end) {
   for (Index i = begin; i < end; ++i) a[i] += k * (w[i] - a[i]);
@@ -67,7 +67,7 @@ void WeightAverage::update() {
           "\" has changed its shape: got ", weights.shape(), "; expected ", averages_[i].shape());
     float* a = averages_[i].data();
     const float* w = weights.data();
-    parallel_chunks(weights.size(), grain,
+    parallel_chunks(weights.size(), average_grain,
                     [=](Index begin, Index end) { run(k, a, w, begin, end); });
   }
 }

@@ -73,43 +73,40 @@ int time_convolutions(const BenchConvOptions& options) {
   return 0;
 }
 
+constexpr int most_samples = 1 << 16, most_rounds = 1000;
+
 void add_bench_train(CLI::App& bench) {
   const auto options = std::make_shared<BenchTrainOptions>();
-  CLI::App& command = add_command(bench, "train", "Time training steps on a batch of noise",
-                                  options, [options] { return time_steps(*options); });
+  Command command(bench, "train", "Time training steps on a batch of noise", options,
+                  [options] { return time_steps(*options); });
   BenchTrain& b = options->bench;
-  command.add_option("--model", b.model, "Network")
-      ->check(CLI::IsMember(models::names()).description(""));
-  command.add_option("--data", b.data, "Whose images it sees; those it is made for unless given")
-      ->check(CLI::IsMember(data::names()).description(""));
-  command.add_option("--batch", b.batch)->check(CLI::Range(1, 1 << 16).description(""));
-  command.add_option("--rounds", b.rounds, "Of about 0.2 s; the median counts")
-      ->check(CLI::Range(1, 1000).description(""));
+  command.option("--model", b.model, "Network").one_of(models::names());
+  command.option("--data", b.data, "Whose images it sees; those it is made for unless given")
+      .one_of(data::names());
+  command.option("--batch", b.batch, 1, most_samples, "Samples of a step");
+  command.option("--rounds", b.rounds, 1, most_rounds, "Of about 0.2 s; the median counts");
   command
-      .add_option("--quantize", b.quantize,
-                  "no, fixed (4 bits), or learned widths of weights or of all")
-      ->check(CLI::IsMember({"no", "fixed", "weights", "all"}).description(""));
-  command.add_option("--range", b.range, "Range policy: minmax, mse or learned")
-      ->check(CLI::IsMember({"minmax", "mse", "learned"}).description(""));
-  command.add_flag("--profile", b.profile, "Time by op");
+      .option("--quantize", b.quantize,
+              "no, fixed (4 bits), or learned widths of weights or of all")
+      .one_of({"no", "fixed", "weights", "all"});
+  command.option("--range", b.range, "Range policy: minmax, mse or learned")
+      .one_of({"minmax", "mse", "learned"});
+  command.flag("--profile", b.profile, "Time by op");
 }
 
 void add_bench_conv(CLI::App& bench) {
   const auto options = std::make_shared<BenchConvOptions>();
-  CLI::App& command = add_command(bench, "conv", "Time convolutions by every way to compute them",
-                                  options, [options] { return time_convolutions(*options); });
-  command.add_option("--network", options->bench.network, "Whose layers; all unless given");
-  command.add_option("--batch", options->bench.batch)
-      ->check(CLI::Range(1, 1 << 16).description(""));
-  command.add_option("--repeats", options->bench.repeats, "The least time counts")
-      ->check(CLI::Range(1, 1000).description(""));
+  Command command(bench, "conv", "Time convolutions by every way to compute them", options,
+                  [options] { return time_convolutions(*options); });
+  command.option("--network", options->bench.network, "Whose layers; all unless given");
+  command.option("--batch", options->bench.batch, 1, most_samples, "Samples of a batch");
+  command.option("--repeats", options->bench.repeats, 1, most_rounds, "The least time counts");
 }
 
 }  // namespace
 
 void add_bench(CLI::App& program) {
-  CLI::App& bench = *program.add_subcommand("bench", "Measure speed; see also tools/compare-torch");
-  bench.require_subcommand(1);
+  CLI::App& bench = add_group(program, "bench", "Measure speed; see also tools/compare-torch");
   add_bench_train(bench);
   add_bench_conv(bench);
 }

@@ -12,7 +12,7 @@ struct BenchTrain {
   std::string data;             // whose images it sees; empty: those it is made for
   std::string quantize = "no";  // no | fixed | weights | all
   std::string range = "learned";
-  Index batch = 128;
+  int batch = 128;
   int rounds = 7;
   bool profile = false;
 };
@@ -30,7 +30,7 @@ nlohmann::ordered_json bench_train(const BenchTrain& options);
 
 struct BenchConv {
   std::string network;  // all if empty
-  Index batch = 128;
+  int batch = 128;
   int repeats = 20;  // the least time counts
 };
 

@@ -100,16 +100,16 @@ int fetch(const DataOptions& options) {
 
 void add_data(CLI::App& program) {
   const auto options = std::make_shared<DataOptions>();
-  CLI::App& command = add_command(
-      program, "data", "Say which data sets are found where, and check them", options, [options] {
-        if (options->action == "list") return list(*options);
-        return options->action == "verify" ? verify(*options) : fetch(*options);
-      });
-  command.add_option("ACTION", options->action, "list, verify or fetch")
-      ->required()
-      ->check(CLI::IsMember({"list", "verify", "fetch"}));
-  command.add_option("NAME", options->name, "Data set; all unless given");
-  add_data_dir(command, options->data_dir);
+  Command command(program, "data", "Say which data sets are found where, and check them", options,
+                  [options] {
+                    if (options->action == "list") return list(*options);
+                    return options->action == "verify" ? verify(*options) : fetch(*options);
+                  });
+  command.option("ACTION", options->action, "list, verify or fetch")
+      .required()
+      .one_of({"list", "verify", "fetch"}, true);
+  command.option("NAME", options->name, "Data set; all unless given");
+  command.data_dir(options->data_dir);
 }
 
 }  // namespace fraqat::tools

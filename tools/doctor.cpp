@@ -151,10 +151,9 @@ int doctor(const DoctorOptions& options) {
 
 void add_doctor(CLI::App& program) {
   const auto options = std::make_shared<DoctorOptions>();
-  CLI::App& command =
-      add_command(program, "doctor", "Look at this machine: processor, BLAS, threads, data",
+  Command command(program, "doctor", "Look at this machine: processor, BLAS, threads, data",
                   options, [options] { return doctor(*options); });
-  add_data_dir(command, options->data_dir);
+  command.data_dir(options->data_dir);
 }
 
 }  // namespace fraqat::tools

@@ -80,19 +80,17 @@ int eval(const EvalOptions& options) {
 
 void add_eval(CLI::App& program) {
   const auto options = std::make_shared<EvalOptions>();
-  CLI::App& command = add_command(program, "eval", "Accuracy and loss of a model on test data",
-                                  options, [options] { return eval(*options); });
+  Command command(program, "eval", "Accuracy and loss of a model on test data", options,
+                  [options] { return eval(*options); });
   command
-      .add_option("MODEL", options->model,
-                  "Packed model, checkpoint or run folder; with --weights the name of a network")
-      ->required();
-  add_weights(command, options->weights);
-  command.add_option("--data", options->data, "Data set; the one it was trained on unless given")
-      ->type_name("NAME");
-  command.add_option("--limit", options->limit, "Only the first N test samples")
-      ->check(CLI::NonNegativeNumber.description(""))
-      ->type_name("N");
-  add_data_dir(command, options->data_dir);
+      .option("MODEL", options->model,
+              "Packed model, checkpoint or run folder; with --weights the name of a network")
+      .required();
+  command.weights(options->weights);
+  command.option("--data", options->data, "Data set; the one it was trained on unless given")
+      .type("NAME");
+  command.limit(options->limit);
+  command.data_dir(options->data_dir);
 }
 
 }  // namespace fraqat::tools

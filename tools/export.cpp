@@ -35,15 +35,15 @@ int export_model(const ExportOptions& options) {
 
 void add_export(CLI::App& program) {
   const auto options = std::make_shared<ExportOptions>();
-  CLI::App& command = add_command(program, "export", "Write a rounded network in another format",
-                                  options, [options] { return export_model(*options); });
-  command.add_option("MODEL", options->model, "Checkpoint with integer widths, or packed model")
-      ->required();
-  command.add_option("--to", options->format, "Format: fraqat")
-      ->required()
-      ->check(CLI::IsMember({"fraqat"}).description(""))
-      ->type_name("FORMAT");
-  command.add_option("--out", options->out, "File to write")->required()->type_name("PATH");
+  Command command(program, "export", "Write a rounded network in another format", options,
+                  [options] { return export_model(*options); });
+  command.option("MODEL", options->model, "Checkpoint with integer widths, or packed model")
+      .required();
+  command.option("--to", options->format, "Format: fraqat")
+      .required()
+      .one_of({"fraqat"})
+      .type("FORMAT");
+  command.option("--out", options->out, "File to write").required().type("PATH");
 }
 
 }  // namespace fraqat::tools

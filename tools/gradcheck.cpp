@@ -41,8 +41,8 @@ int gradcheck(const Common& options) {
 
 void add_gradcheck(CLI::App& program) {
   const auto options = std::make_shared<Common>();
-  add_command(program, "gradcheck", "Prove the gradient of every operator, in double", options,
-              [options] { return gradcheck(*options); });
+  Command(program, "gradcheck", "Prove the gradient of every operator, in double", options,
+          [options] { return gradcheck(*options); });
 }
 
 }  // namespace fraqat::tools

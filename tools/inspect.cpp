@@ -253,11 +253,11 @@ int inspect(const InspectOptions& options) {
 
 void add_inspect(CLI::App& program) {
   const auto options = std::make_shared<InspectOptions>();
-  CLI::App& command = add_command(program, "inspect", "Layers, bits, ranges, bytes and bounds",
-                                  options, [options] { return inspect(*options); });
-  command.add_option("MODEL", options->model, "Packed model, checkpoint or run folder")->required();
-  CLI::Option* dot = command.add_flag("--dot", options->dot, "The graph, as text for Graphviz");
-  dot->excludes(command.get_option("--json"));
+  Command command(program, "inspect", "Layers, bits, ranges, bytes and bounds", options,
+                  [options] { return inspect(*options); });
+  command.option("MODEL", options->model, "Packed model, checkpoint or run folder").required();
+  command.flag("--dot", options->dot, "The graph, as text for Graphviz")
+      .excludes(command["--json"]);
 }
 
 }  // namespace fraqat::tools

@@ -100,12 +100,12 @@ int predict(const PredictOptions& options) {
 
 void add_predict(CLI::App& program) {
   const auto options = std::make_shared<PredictOptions>();
-  CLI::App& command = add_command(program, "predict", "Classes and confidences of PNG images",
-                                  options, [options] { return predict(*options); });
-  command.add_option("MODEL", options->model, "Packed model, checkpoint or run folder")->required();
-  command.add_option("IMAGE", options->images, "PNG files")->required();
-  command.add_flag("--invert", options->invert,
-                   "Swap black and white: Fashion-MNIST and MNIST are white on black");
+  Command command(program, "predict", "Classes and confidences of PNG images", options,
+                  [options] { return predict(*options); });
+  command.option("MODEL", options->model, "Packed model, checkpoint or run folder").required();
+  command.option("IMAGE", options->images, "PNG files").required();
+  command.flag("--invert", options->invert,
+               "Swap black and white: Fashion-MNIST and MNIST are white on black");
 }
 
 }  // namespace fraqat::tools

@@ -37,11 +37,11 @@ int report(const ReportOptions& options) {
 
 void add_report(CLI::App& program) {
   const auto options = std::make_shared<ReportOptions>();
-  CLI::App& command = add_command(program, "report", "Draw runs as one self-contained HTML page",
-                                  options, [options] { return report(*options); });
-  command.add_option("RUN", options->runs, "Run folders")->required();
-  command.add_option("--out", options->out, "The page; RUN/report.html of the first unless given")
-      ->type_name("FILE");
+  Command command(program, "report", "Draw runs as one self-contained HTML page", options,
+                  [options] { return report(*options); });
+  command.option("RUN", options->runs, "Run folders").required();
+  command.option("--out", options->out, "The page; RUN/report.html of the first unless given")
+      .type("FILE");
 }
 
 }  // namespace fraqat::tools

@@ -103,36 +103,34 @@ int train(const TrainOptions& options) {
 
 void add_train(CLI::App& program) {
   const auto options = std::make_shared<TrainOptions>();
-  CLI::App& command = add_command(program, "train",
-                                  "Run a recipe: float training, search of bits, rounding, packing",
-                                  options, [options] { return train(*options); });
-  CLI::Option* recipe =
-      command.add_option("--recipe", options->recipe, "Name of a recipe, or a TOML file")
-          ->type_name("NAME|FILE");
-  CLI::Option* settings =
-      command.add_option("--set", options->settings, "Change one key of the recipe (repeatable)")
-          ->type_name("KEY=VALUE")
-          ->expected(1)
-          ->take_all();
-  CLI::Option* out =
-      command.add_option("--out", options->out, "Run folder; runs/NAME unless given")
-          ->type_name("DIR");
-  CLI::Option* from =
-      command.add_option("--from", options->from, "Float checkpoint: skip the float phase")
-          ->type_name("CHECKPOINT");
-  CLI::Option* weights = add_weights(command, options->weights)->excludes(from);
-  CLI::Option* resume =
-      command.add_option("--resume", options->resume, "Go on with the unfinished run in DIR")
-          ->type_name("DIR");
-  command.add_flag("--trace", options->trace,
-                   "Write trace.csv: the first step of every epoch, op by op");
+  Command command(program, "train",
+                  "Run a recipe: float training, search of bits, rounding, packing", options,
+                  [options] { return train(*options); });
+  const Option recipe =
+      command.option("--recipe", options->recipe, "Name of a recipe, or a TOML file")
+          .type("NAME|FILE");
+  const Option settings =
+      command.option("--set", options->settings, "Change one key of the recipe (repeatable)")
+          .type("KEY=VALUE")
+          .repeatable();
+  const Option out =
+      command.option("--out", options->out, "Run folder; runs/NAME unless given").type("DIR");
+  const Option from =
+      command.option("--from", options->from, "Float checkpoint: skip the float phase")
+          .type("CHECKPOINT");
+  const Option weights = command.weights(options->weights).excludes(from);
+  const Option resume =
+      command.option("--resume", options->resume, "Go on with the unfinished run in DIR")
+          .type("DIR");
+  command.flag("--trace", options->trace,
+               "Write trace.csv: the first step of every epoch, op by op");
   command
-      .add_flag("--overfit-one-batch", options->overfit,
-                "Only see whether the float network can learn one batch by heart")
-      ->excludes(resume);
-  for (CLI::Option* option : {recipe, settings, out, from, weights, command.get_option("--seed")})
-    resume->excludes(option);
-  add_data_dir(command, options->data_dir);
+      .flag("--overfit-one-batch", options->overfit,
+            "Only see whether the float network can learn one batch by heart")
+      .excludes(resume);
+  for (const Option option : {recipe, settings, out, from, weights, command["--seed"]})
+    resume.excludes(option);
+  command.data_dir(options->data_dir);
 }
 
 }  // namespace fraqat::tools

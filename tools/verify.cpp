@@ -114,20 +114,17 @@ int verify(const VerifyOptions& options) {
 
 void add_verify(CLI::App& program) {
   const auto options = std::make_shared<VerifyOptions>();
-  CLI::App& command =
-      add_command(program, "verify", "Compare every integer of the engine with the evaluated graph",
+  Command command(program, "verify", "Compare every integer of the engine with the evaluated graph",
                   options, [options] { return verify(*options); });
-  command.add_option("MODEL", options->model, "Packed model or run folder")->required();
-  command.add_option("--data", options->data, "Data set; the one it was trained on unless given")
-      ->type_name("NAME");
+  command.option("MODEL", options->model, "Packed model or run folder").required();
+  command.option("--data", options->data, "Data set; the one it was trained on unless given")
+      .type("NAME");
   command
-      .add_option("--against", options->against,
-                  "Checkpoint; the last one of the run the model lies in unless given")
-      ->type_name("CHECKPOINT");
-  command.add_option("--limit", options->limit, "Only the first N test samples")
-      ->check(CLI::NonNegativeNumber.description(""))
-      ->type_name("N");
-  add_data_dir(command, options->data_dir);
+      .option("--against", options->against,
+              "Checkpoint; the last one of the run the model lies in unless given")
+      .type("CHECKPOINT");
+  command.limit(options->limit);
+  command.data_dir(options->data_dir);
 }
 
 }  // namespace fraqat::tools

@@ -6,7 +6,7 @@
 namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS {
 namespace {
 
-constexpr Index resident =
+constexpr Index resident_weights =
     12288;  // numbers of x and dy that a tile passes over: in reach of the caches
 
 // The outputs under which one tap of the window lies in the image.
@@ -121,7 +121,7 @@ void add_bias(const DirectConvolution& d, const Real* dy, bool add, Real* sums) 
 void direct_backward_weights(const DirectConvolution& d, Index count, const Real* x, const Real* dy,
                              bool add, bool bias, Real* packed) {
   const Index row = d.rows.stride * d.x.row + d.y.row;
-  const Index most = at_least(1, resident / row), blocks = (d.rows.out + most - 1) / most;
+  const Index most = at_least(1, resident_weights / row), blocks = (d.rows.out + most - 1) / most;
   const Index step = (d.rows.out + blocks - 1) / at_least(1, blocks);
   for (Index n = 0; n < count; ++n, x += d.x.sample, dy += d.y.sample) {
     if (bias) add_bias(d, dy, add, packed);

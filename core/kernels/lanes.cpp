@@ -10,7 +10,7 @@ namespace {
 // How many accumulators a tile may have: the rest of the registers hold operands.
 constexpr Index most_accumulators = registers == 32 ? 24 : 12;
 constexpr Index most_a = registers == 32 ? 4 : 3, most_b = registers == 32 ? 8 : 6;
-constexpr Index resident = 6144;  // numbers of packed dy that should stay in the first cache
+constexpr Index resident_lanes = 6144;  // numbers of packed dy that should stay in the first cache
 
 // A product of a rows by b columns is computed in tiles of at most A x B.
 struct Tiling {
@@ -59,8 +59,8 @@ struct Geometry {
         image(c.H * row),
         run(c.S * c.C),
         weights(c.R * run * c.O * L),
-        columns(at_most(c.Q, at_least(1, resident / (c.O * L)))),
-        rows(at_most(c.P, at_least(1, resident / (columns * c.O * L)))) {}
+        columns(at_most(c.Q, at_least(1, resident_lanes / (c.O * L)))),
+        rows(at_most(c.P, at_least(1, resident_lanes / (columns * c.O * L)))) {}
 
   // The rows r of the window that lie in the image, for output row p.
   Index first_row(Index p) const { return at_least(0, c.top - p * c.stride); }
@@ -150,7 +150,7 @@ void lanes_forward(const ConvolutionShape& c, Index count, const Real* x, const 
 namespace {
 
 // Output pixels: rows [p, p_end), columns [q, q_end).
-struct Block {
+struct LaneBlock {
   Index p, p_end, q, q_end;
   Index pixels() const { return (p_end - p) * (q_end - q); }
 };
@@ -181,7 +181,7 @@ void weights_tile(const Geometry& g, Index rows, Index columns, const Real* x, c
 }
 
 // Adds the gradient from one block, packed in dy, to the packed dweight.
-void add_block(const Geometry& g, const Tiling& tiling, const Block& block, const Real* x,
+void add_block(const Geometry& g, const Tiling& tiling, const LaneBlock& block, const Real* x,
                const Real* dy, Real* dweight) {
   const ConvolutionShape& c = g.c;
   const Index columns = block.q_end - block.q;
@@ -222,7 +222,7 @@ void lanes_backward_weights(const ConvolutionShape& c, Index count, const Real* 
   clear(sums, g.weights + c.O * L);
   for (Index p = 0; p < c.P; p += g.rows)
     for (Index q = 0; q < c.Q; q += g.columns) {
-      const Block block{p, at_most(p + g.rows, c.P), q, at_most(q + g.columns, c.Q)};
+      const LaneBlock block{p, at_most(p + g.rows, c.P), q, at_most(q + g.columns, c.Q)};
       pack(count, dy + (p * c.Q + q) * c.O, c.P * c.Q * c.O, block.pixels() * c.O, packed_dy);
       add_block(g, tiling, block, scratch, packed_dy, sums);
       add_bias(c, block.pixels(), packed_dy, bias_sums);

@@ -10,7 +10,7 @@ namespace fraqat::run {
 namespace {
 
 constexpr std::string_view format_key = "fraqat.format";
-constexpr std::string_view format_name = "checkpoint";
+constexpr std::string_view checkpoint_format = "checkpoint";
 
 const std::string& entry(const nn::Metadata& metadata, const std::string& key,
                          const std::string& path) {
@@ -62,12 +62,12 @@ void apply_widths(nn::Module& model, const std::string& text, const std::string&
 
 bool is_checkpoint(const nn::Metadata& metadata) {
   const auto found = metadata.find(std::string(format_key));
-  return found != metadata.end() && found->second == format_name;
+  return found != metadata.end() && found->second == checkpoint_format;
 }
 
 void save_checkpoint(const std::filesystem::path& path, nn::Module& model, const Recipe& recipe,
                      const std::string& phase) {
-  nn::Metadata metadata{{std::string(format_key), std::string(format_name)},
+  nn::Metadata metadata{{std::string(format_key), std::string(checkpoint_format)},
                         {"fraqat.recipe", to_toml(recipe)},
                         {"fraqat.phase", phase}};
   if (const std::string bits = widths_text(model); !bits.empty()) metadata["fraqat.bits"] = bits;

@@ -6,7 +6,7 @@
 namespace fraqat::run {
 namespace {
 
-constexpr std::string_view format_name = "journal";
+constexpr std::string_view journal_format = "journal";
 constexpr std::string_view model_prefix = "model.", optimizer_prefix = "optimizer.";
 
 nlohmann::ordered_json parsed(const nn::Metadata& metadata, const std::string& key,
@@ -34,8 +34,8 @@ void Journal::read() {
   const std::string name = path_.string();
   const nn::SafeTensors file = nn::read_safetensors(name);
   const auto format = file.metadata.find("fraqat.format");
-  check_input(format != file.metadata.end() && format->second == format_name, "[resume] ", name,
-              " is no journal of a run: got no metadata fraqat.format = ", format_name);
+  check_input(format != file.metadata.end() && format->second == journal_format, "[resume] ", name,
+              " is no journal of a run: got no metadata fraqat.format = ", journal_format);
   notes = parsed(file.metadata, "fraqat.notes", name);
   under_way_ = parsed(file.metadata, "fraqat.under_way", name);
   tensors_ = nn::from_safetensors(file, name);
@@ -54,7 +54,7 @@ void Journal::finish(const std::string& key, const nlohmann::json& said) {
 }
 
 void Journal::write(nn::NamedTensors tensors, nn::Metadata metadata) const {
-  metadata["fraqat.format"] = format_name;
+  metadata["fraqat.format"] = journal_format;
   metadata["fraqat.notes"] = notes.dump();
   nn::SafeTensors file = nn::to_safetensors(tensors, metadata);
   file.sealed = true;
