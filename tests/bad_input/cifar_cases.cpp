@@ -3,7 +3,7 @@
 #include "tests/support/idx_file.hpp"
 
 namespace fraqat::test {
-namespace {
+namespace cifar_files {
 
 constexpr std::size_t record = 3073;
 
@@ -65,9 +65,10 @@ std::vector<Row> gzip_rows() {
   };
 }
 
-}  // namespace
+}  // namespace cifar_files
 
 BadInputs cifar_cases() {
+  using namespace cifar_files;
   BadInputs cases;
   for (const auto& rows : {raw_rows(), gzip_rows()})
     for (const Row& row : rows)

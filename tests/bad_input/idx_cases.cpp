@@ -4,7 +4,7 @@
 #include "tests/support/idx_file.hpp"
 
 namespace fraqat::test {
-namespace {
+namespace idx_files {
 
 constexpr std::uint64_t room = std::uint64_t{1} << 30;
 
@@ -155,9 +155,10 @@ void load_labels(const std::string& path) {
   data::read_idx_images(images, path, {"no", "yes"}, room);
 }
 
-}  // namespace
+}  // namespace idx_files
 
 BadInputs idx_cases() {
+  using namespace idx_files;
   BadInputs cases;
   for (const auto& rows : {header_rows(), gzip_rows()})
     for (const Row& row : rows) cases.push_back({row.name, row.file, load_images, row.expected});

@@ -9,7 +9,7 @@
 #include "tests/bad_input/bad_input.hpp"
 
 namespace fraqat::test {
-namespace {
+namespace packed_files {
 
 using namespace deploy;
 
@@ -263,9 +263,10 @@ BadInputs ending_cases() {
   };
 }
 
-}  // namespace
+}  // namespace packed_files
 
 BadInputs packed_cases() {
+  using namespace packed_files;
   BadInputs all;
   for (const auto& cases :
        {frame_cases(), structure_cases(), value_cases(), number_cases(), ending_cases()})

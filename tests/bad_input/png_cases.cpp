@@ -3,7 +3,7 @@
 #include "tests/support/png_writer.hpp"
 
 namespace fraqat::test {
-namespace {
+namespace png_files {
 
 using png::chunk;
 
@@ -145,9 +145,10 @@ std::vector<Row> data_rows() {
   };
 }
 
-}  // namespace
+}  // namespace png_files
 
 BadInputs png_cases() {
+  using namespace png_files;
   BadInputs cases;
   for (const auto& rows : {container_rows(), header_rows(), data_rows()})
     for (const Row& row : rows)

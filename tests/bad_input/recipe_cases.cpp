@@ -2,7 +2,7 @@
 #include "tests/bad_input/bad_input.hpp"
 
 namespace fraqat::test {
-namespace {
+namespace recipe_files {
 
 std::string repeated(const std::string& text, int times) {
   std::string all;
@@ -12,9 +12,10 @@ std::string repeated(const std::string& text, int times) {
 
 void load(const std::string& path) { run::load_recipe(path, {}); }
 
-}  // namespace
+}  // namespace recipe_files
 
 BadInputs recipe_cases() {
+  using namespace recipe_files;
   using namespace std::string_literals;
   const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
       {"unknown-section", {"[flaot]\nrate = 1\n", ":1: flaot: unknown key: got"}},

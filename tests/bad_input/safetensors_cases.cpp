@@ -3,7 +3,7 @@
 #include "tests/bad_input/bad_input.hpp"
 
 namespace fraqat::test {
-namespace {
+namespace safetensors_files {
 
 std::string length_prefix(std::uint64_t length) {
   std::string text;
@@ -221,13 +221,14 @@ std::vector<Row> offset_rows() {
   };
 }
 
-}  // namespace
+}  // namespace safetensors_files
 
 std::string safetensors_file(const std::string& header, const std::string& data) {
-  return length_prefix(header.size()) + header + data;
+  return safetensors_files::length_prefix(header.size()) + header + data;
 }
 
 BadInputs safetensors_cases() {
+  using namespace safetensors_files;
   BadInputs cases;
   for (const auto& rows :
        {frame_rows(), structure_rows(), metadata_rows(), number_rows(), offset_rows()})

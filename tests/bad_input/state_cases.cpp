@@ -6,7 +6,7 @@
 #include "tests/bad_input/bad_input.hpp"
 
 namespace fraqat::test {
-namespace {
+namespace state_files {
 
 /// One weight of [2, 3] and one bias of [2].
 struct Layer final : nn::Module {
@@ -62,9 +62,10 @@ std::string integers() {
                           std::string(32, '\0'));
 }
 
-}  // namespace
+}  // namespace state_files
 
 BadInputs state_cases() {
+  using namespace state_files;
   using Limits = std::numeric_limits<Real>;
   using State = nn::NamedTensors;
   return {

@@ -10,8 +10,7 @@
 #include "core/parallel.hpp"
 #include "core/random.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::blas_test {
 namespace {
 
 using Numbers = std::vector<Real>;
@@ -96,3 +95,5 @@ TEST_CASE("gemm gives the same bits for 1, 2, 3 and 4 threads and inside a paral
   }
   set_thread_count(before);
 }
+
+}  // namespace fraqat::blas_test

@@ -6,8 +6,7 @@
 
 #include "core/random.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::broadcast_test {
 namespace {
 
 /// Whole numbers from 0, the same at every run.
@@ -107,3 +106,5 @@ TEST_CASE("sum_to: a gradient that was not stretched is passed on, not copied") 
   CHECK(sum_to({2, 3}, dy).data() == dy.data());
   CHECK(sum_to({1, 2, 3}, dy).data() == dy.data());
 }
+
+}  // namespace fraqat::broadcast_test

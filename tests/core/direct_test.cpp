@@ -5,9 +5,10 @@
 #include "tests/core/every_isa.hpp"
 #include "tests/core/kernel_numbers.hpp"
 
+namespace fraqat::direct_test {
+
 // The direct convolutions, for every instruction set that this processor has,
 // against the definition: every pitch, origin, stride and dilation they claim.
-using namespace fraqat;
 using namespace fraqat::test;
 
 namespace {
@@ -143,3 +144,5 @@ TEST_CASE("direct: backward to the weights equals the definition, and is added o
       check_backward(table.direct, random_case(dice, table.direct.lanes), dice);
   });
 }
+
+}  // namespace fraqat::direct_test

@@ -11,9 +11,10 @@
 #include "tests/core/every_isa.hpp"
 #include "tests/core/kernel_numbers.hpp"
 
+namespace fraqat::kernels_test {
+
 // Every kernel, for every instruction set that this processor has, against the
 // definition.  A set that it lacks is named on the console.
-using namespace fraqat;
 using namespace fraqat::test;
 
 namespace {
@@ -174,3 +175,5 @@ TEST_CASE("isa: FRAQAT_ISA chooses, and refuses what it cannot have") {
     }
   }
 }
+
+}  // namespace fraqat::kernels_test

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-using namespace fraqat;
+namespace fraqat::nearest_test {
 
 TEST_CASE("nearest: distances and suggestions") {
   CHECK(edit_distance("", "abc") == 3);
@@ -17,3 +17,5 @@ TEST_CASE("nearest: distances and suggestions") {
   CHECK(nearest("zzz", words) == "");
   CHECK(nearest("", words) == "");
 }
+
+}  // namespace fraqat::nearest_test

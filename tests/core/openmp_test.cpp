@@ -11,8 +11,7 @@
 #include "core/blas.hpp"
 #include "core/parallel.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::openmp_test {
 namespace {
 
 /// The OpenMP runtimes among the files that a process has mapped.
@@ -54,3 +53,5 @@ TEST_CASE("one OpenMP runtime serves our loops and BLAS") {
   for (const std::string& name : loaded) MESSAGE("loaded: ", name);
   CHECK(loaded.size() == 1);
 }
+
+}  // namespace fraqat::openmp_test

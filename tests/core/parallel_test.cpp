@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-using namespace fraqat;
+namespace fraqat::parallel_test {
 
 TEST_CASE("a parallel loop calls its body once for every index, for any number of threads") {
   const int before = thread_count();
@@ -104,3 +104,5 @@ TEST_CASE("an exception of a nested loop leaves the outer loop a loop") {
   }
   set_thread_count(before);
 }
+
+}  // namespace fraqat::parallel_test

@@ -77,6 +77,8 @@ TEST_CASE("pool: a released block of the same size class comes back") {
 }
 #endif
 
+namespace fraqat::pool_test {
+
 TEST_CASE("pool: blocks never overlap, in any order of sizes and releases") {
   const Philox generator(1, Stream::synthetic);
   const std::size_t before = pool::live_bytes();
@@ -130,3 +132,5 @@ TEST_CASE("pool: a container in the pool") {
   }
   CHECK(pool::live_bytes() == before);
 }
+
+}  // namespace fraqat::pool_test

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-using namespace fraqat;
+namespace fraqat::random_test {
 
 // From kat_vectors of Random123, "philox4x32 10".
 TEST_CASE("philox: the known answers of its authors") {
@@ -106,3 +106,5 @@ TEST_CASE("training step: nesting, position, one substream a user") {
   }
   CHECK(TrainingStep::current() == nullptr);
 }
+
+}  // namespace fraqat::random_test

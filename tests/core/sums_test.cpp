@@ -6,8 +6,7 @@
 #include "core/elementwise.hpp"
 #include "core/random.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::sums_test {
 namespace {
 
 double plain_sum(const std::vector<double>& numbers, Index grain) {
@@ -63,3 +62,5 @@ TEST_CASE("sum_rows: column sums over any number of chunks") {
       CHECK(sums[static_cast<std::size_t>(c)] == double(rows * (rows - 1) / 2 * (c + 1)));
   }
 }
+
+}  // namespace fraqat::sums_test

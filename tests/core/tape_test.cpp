@@ -5,8 +5,7 @@
 
 #include "core/ops.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::tape_test {
 namespace {
 
 Var numbers(std::initializer_list<Real> values, bool wants_grad = true) {
@@ -184,3 +183,5 @@ TEST_CASE("var: none is an empty value and takes no changes") {
   CHECK_THROWS_WITH_AS(none.value(), "[var] value of none cannot be changed", Error);
   CHECK_THROWS_WITH_AS(none.grad(), "[var] gradient of none cannot be changed", Error);
 }
+
+}  // namespace fraqat::tape_test

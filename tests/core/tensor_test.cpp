@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <sstream>
 
-using namespace fraqat;
+namespace fraqat::tensor_test {
 
 TEST_CASE("shape: rank, size, extents from both ends") {
   const Shape shape{2, 3, 5};
@@ -105,3 +105,5 @@ TEST_CASE("tensor: what does not fit is refused") {
       a.reshape({4}),
       "[reshape] sizes differ: got [2, 3] to [4]; expected the same number of elements", Error);
 }
+
+}  // namespace fraqat::tensor_test

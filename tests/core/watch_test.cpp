@@ -6,8 +6,7 @@
 
 #include "core/ops.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::watch_test {
 namespace {
 
 Var three(Real a, Real b, Real c) { return Var(Tensor({3}, std::array<Real, 3>{a, b, c}), true); }
@@ -91,3 +90,5 @@ TEST_CASE("watch: only a gradient may be at fault, and only the innermost watch 
   tape.backward(op::sum(y));
   CHECK(first.text() == "a gradient that came from sqrt, element 0 of [3] is inf");
 }
+
+}  // namespace fraqat::watch_test

@@ -10,7 +10,8 @@
 #include "core/random.hpp"
 #include "data/loader.hpp"
 
-using namespace fraqat;
+namespace fraqat::augment_test {
+
 using namespace fraqat::data;
 
 namespace {
@@ -179,3 +180,5 @@ TEST_CASE(
     }
   set_thread_count(before);
 }
+
+}  // namespace fraqat::augment_test

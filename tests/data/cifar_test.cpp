@@ -6,7 +6,8 @@
 #include "tests/support/idx_file.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using namespace fraqat;
+namespace fraqat::cifar_test {
+
 using namespace fraqat::data;
 
 namespace {
@@ -87,3 +88,5 @@ TEST_CASE("cifar: every truncation near a boundary is an input error") {
       }
     }
 }
+
+}  // namespace fraqat::cifar_test

@@ -8,7 +8,8 @@
 
 #include "data/synthetic.hpp"
 
-using namespace fraqat;
+namespace fraqat::dataset_test {
+
 using namespace fraqat::data;
 
 namespace {
@@ -112,3 +113,5 @@ TEST_CASE("synthetic: classes can be told apart by their mean images") {
   }
   CHECK(right > 250);  // chance: 50 of 500
 }
+
+}  // namespace fraqat::dataset_test

@@ -5,7 +5,8 @@
 #include "tests/support/idx_file.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using namespace fraqat;
+namespace fraqat::idx_test {
+
 using namespace fraqat::data;
 
 namespace {
@@ -122,3 +123,5 @@ TEST_CASE("idx: a flipped bit of a packed file changes nothing or is an input er
     }
   }
 }
+
+}  // namespace fraqat::idx_test

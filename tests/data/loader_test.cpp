@@ -11,7 +11,8 @@
 
 #include "data/synthetic.hpp"
 
-using namespace fraqat;
+namespace fraqat::loader_test {
+
 using namespace fraqat::data;
 
 namespace {
@@ -298,3 +299,5 @@ TEST_CASE("loader: bad options are refused") {
   Loader larger(set, options(11, true));
   CHECK(epoch(larger, 0).size() == 1);
 }
+
+}  // namespace fraqat::loader_test

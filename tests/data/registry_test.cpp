@@ -10,7 +10,8 @@
 #include "tests/support/idx_file.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using namespace fraqat;
+namespace fraqat::registry_test {
+
 using namespace fraqat::data;
 
 namespace {
@@ -229,3 +230,5 @@ TEST_CASE("cifar10: 50,000 and 10,000 images, as published") {
   const auto bytes = set->bytes(7).subspan(3 * (3 * 32 + 5), 3);
   CHECK(std::vector<int>(bytes.begin(), bytes.end()) == std::vector{87, 93, 82});
 }
+
+}  // namespace fraqat::registry_test

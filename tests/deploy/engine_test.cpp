@@ -7,7 +7,8 @@
 #include "core/parallel.hpp"
 #include "tests/deploy/random_graph.hpp"
 
-using namespace fraqat;
+namespace fraqat::engine_test {
+
 using namespace fraqat::deploy;
 using fraqat::test::Dice;
 
@@ -178,3 +179,5 @@ TEST_CASE("runs refuse images of another shape") {
   CHECK_THROWS_WITH_AS(evaluate(graph, wrong), doctest::Contains("[evaluate] wrong images"), Error);
   CHECK_THROWS_WITH_AS(Engine(graph).run(wrong), doctest::Contains("[engine] wrong images"), Error);
 }
+
+}  // namespace fraqat::engine_test

@@ -9,7 +9,8 @@
 #include "quant/deploy/engine.hpp"
 #include "tests/deploy/quantized_model.hpp"
 
-using namespace fraqat;
+namespace fraqat::lower_test {
+
 using namespace fraqat::deploy;
 
 namespace {
@@ -265,3 +266,5 @@ TEST_CASE("lowering refuses ops it does not know, and training mode") {
   const TrainingStep step({1, 0, 0});
   CHECK(fails_with(*model, "inside a training step"));
 }
+
+}  // namespace fraqat::lower_test

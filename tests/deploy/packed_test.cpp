@@ -12,7 +12,8 @@
 #include "tests/deploy/random_graph.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using namespace fraqat;
+namespace fraqat::packed_test {
+
 using namespace fraqat::deploy;
 
 namespace {
@@ -145,3 +146,5 @@ TEST_CASE("an unfinished graph is not packed") {
   graph.ops.pop_back();
   CHECK_THROWS_AS(pack(graph, {}), Error);
 }
+
+}  // namespace fraqat::packed_test

@@ -7,7 +7,8 @@
 #include "quant/grid.hpp"
 #include "tests/deploy/random_graph.hpp"
 
-using namespace fraqat;
+namespace fraqat::rounding_test {
+
 using quant::Grid;
 
 namespace {
@@ -197,3 +198,5 @@ TEST_CASE("quantize: saturation, infinities, NaN, and codes that survive a round
       CHECK(quant::quantize(static_cast<float>(q - 77) * scale, scale, 77, byte) == q);
   }
 }
+
+}  // namespace fraqat::rounding_test

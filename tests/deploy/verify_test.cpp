@@ -9,7 +9,8 @@
 #include "tests/deploy/quantized_model.hpp"
 #include "tests/deploy/random_graph.hpp"
 
-using namespace fraqat;
+namespace fraqat::verify_test {
+
 using namespace fraqat::deploy;
 
 namespace {
@@ -170,3 +171,5 @@ TEST_CASE("graph differences name every part") {
   CHECK(differences[1].starts_with("image: zero-point: got "));
   CHECK(differences[2].find("! in the file") != std::string::npos);
 }
+
+}  // namespace fraqat::verify_test

@@ -4,8 +4,7 @@
 
 #include "core/error.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::models_test {
 namespace {
 
 Index parameters(const char* name, const Shape& sample) {
@@ -62,3 +61,5 @@ TEST_CASE("models: resnet20 is what the paper says") {
   CHECK(adds == 9);
   CHECK(last == Shape{1, 8, 8, 64});
 }
+
+}  // namespace fraqat::models_test

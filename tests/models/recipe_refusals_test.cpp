@@ -4,7 +4,8 @@
 #include "models/run/recipe.hpp"
 #include "tests/models/recipe_file.hpp"
 
-using namespace fraqat;
+namespace fraqat::recipe_refusals_test {
+
 using namespace fraqat::run;
 
 namespace {
@@ -160,3 +161,5 @@ TEST_CASE("recipe: a bad --set is a mistake of usage") {
   says("quant.weight.lowest=5",
        "quant.weight.start: got 3; expected a width from lowest = 5 to highest = 8");
 }
+
+}  // namespace fraqat::recipe_refusals_test

@@ -8,7 +8,8 @@
 #include "models/run/recipe_keys.hpp"
 #include "tests/models/recipe_file.hpp"
 
-using namespace fraqat;
+namespace fraqat::recipe_test {
+
 using namespace fraqat::run;
 
 namespace {
@@ -189,3 +190,5 @@ TEST_CASE("recipe: --set changes single fields") {
   CHECK(r.uniform_ends8 == std::vector{2});
   CHECK(r.weight_bits == WidthsByLayer{{"conv1", 6}, {"features.0", 4}});
 }
+
+}  // namespace fraqat::recipe_test

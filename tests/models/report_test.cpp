@@ -13,7 +13,8 @@
 #include "tests/support/folder.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using namespace fraqat;
+namespace fraqat::report_test {
+
 using namespace fraqat::run;
 using test::TemporaryDirectory;
 
@@ -213,3 +214,5 @@ TEST_CASE("ticks are round numbers") {
   CHECK(grouped(1234567) == "1\u202F234\u202F567");
   CHECK(grouped(-123) == "-123");
 }
+
+}  // namespace fraqat::report_test

@@ -11,8 +11,7 @@
 #include "nn/state.hpp"
 #include "tests/support/folder.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::weights_test {
 namespace {
 
 std::string golden(const std::string& file) {
@@ -201,3 +200,5 @@ TEST_CASE("weights: files that are none") {
                        doctest::Contains("batch_norm in layer \"bn\" stands behind a flatten"),
                        Error);
 }
+
+}  // namespace fraqat::weights_test

@@ -6,8 +6,7 @@
 
 #include "nn/layers.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::containers_test {
 namespace {
 
 // x + amount.
@@ -79,3 +78,5 @@ TEST_CASE("residual: gradients reach both ways") {
   tape.backward(op::sum(net(x)));
   CHECK(list(x.grad()) == std::vector<Real>{2, 0});  // relu is off at -8
 }
+
+}  // namespace fraqat::containers_test

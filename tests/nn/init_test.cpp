@@ -4,8 +4,7 @@
 
 #include <cmath>
 
-using namespace fraqat;
-
+namespace fraqat::init_test {
 namespace {
 
 struct Moments {
@@ -64,3 +63,5 @@ TEST_CASE("init: the seed decides, and no tensor repeats another") {
   CHECK(one[0] == a[0]);
   CHECK(two[0] != a[0]);
 }
+
+}  // namespace fraqat::init_test

@@ -6,8 +6,7 @@
 #include <functional>
 #include <vector>
 
-using namespace fraqat;
-
+namespace fraqat::layers_test {
 namespace {
 
 std::vector<Real> list(const Tensor& t) { return {t.data(), t.data() + t.size()}; }
@@ -134,3 +133,5 @@ TEST_CASE("pad shortcut: every stride-th pixel, zero channels on both sides") {
   CHECK(y.shape() == Shape{1, 2, 2, 4});
   CHECK(list(y) == std::vector<Real>{0, 1, 0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0});
 }
+
+}  // namespace fraqat::layers_test

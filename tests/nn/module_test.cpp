@@ -5,8 +5,7 @@
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::module_test {
 namespace {
 
 // Twice its input; owns a parameter and a buffer, as a quantizer does.
@@ -131,3 +130,5 @@ TEST_CASE("slot: the identity until filled, and again when cleared") {
   CHECK_FALSE(slot);
   CHECK(slot(x).id() == x.id());
 }
+
+}  // namespace fraqat::module_test

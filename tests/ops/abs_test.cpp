@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::abs_test {
 namespace {
 
 const test::Unary subject{
@@ -19,3 +18,5 @@ TEST_CASE("abs: as PyTorch") { test::unary_as_pytorch("abs", subject); }
 TEST_CASE("abs: no gradient at 0") {
   test::check_points(op::abs, {{-2, 2, -1}, {0, 0, 0}, {3, 3, 1}, {-test::inf, test::inf, -1}});
 }
+
+}  // namespace fraqat::abs_test

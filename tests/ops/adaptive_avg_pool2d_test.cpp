@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::adaptive_avg_pool2d_test {
 namespace {
 
 struct Case {
@@ -81,3 +80,5 @@ TEST_CASE("adaptive_avg_pool2d: impossible sizes are refused") {
                        "[adaptive_avg_pool2d] impossible size: got 0 x 2; expected 1 x 1 or more",
                        Error);
 }
+
+}  // namespace fraqat::adaptive_avg_pool2d_test

@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::add_test {
 namespace {
 
 const test::Binary subject{.f = op::add, .naive = [](double a, double b) { return a + b; }};
@@ -38,3 +37,5 @@ TEST_CASE("add: a to itself, twice") {
       [](std::span<const Var> x) { return op::add(op::add(x[0], x[0]), op::add(x[0], x[0])); },
       {test::normal({3, 5})});
 }
+
+}  // namespace fraqat::add_test

@@ -1,6 +1,6 @@
 #include "tests/support/pools.hpp"
 
-using namespace fraqat;
+namespace fraqat::avg_pool2d_test {
 
 TEST_CASE("avg_pool2d: gradient, the naive loop, PyTorch, threads; what is refused") {
   test::check_pool("avg_pool2d",
@@ -17,3 +17,5 @@ TEST_CASE("avg_pool2d: by hand") {
   tape.backward(op::sum(op::mul(y, Var(Tensor({1, 1, 2, 1}, std::array<Real, 2>{4, 8})))));
   CHECK(test::numbers(x.grad()) == std::vector<Real>{1, 1, 2, 2, 1, 1, 2, 2});
 }
+
+}  // namespace fraqat::avg_pool2d_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::batch_norm_test {
 namespace {
 
 op::BatchNormState fresh(Index channels) {
@@ -141,3 +140,5 @@ TEST_CASE("batch_norm: what does not fit is refused") {
                        "at least two; try a larger batch",
                        Error);
 }
+
+}  // namespace fraqat::batch_norm_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/losses.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::binary_cross_entropy_with_logits_test {
 namespace {
 
 double term(double z, double t) {
@@ -40,3 +39,5 @@ TEST_CASE("binary_cross_entropy_with_logits: targets are probabilities") {
       "to 1",
       Error);
 }
+
+}  // namespace fraqat::binary_cross_entropy_with_logits_test

@@ -1,6 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
+namespace fraqat::clip_test {
 
 TEST_CASE("clip: gradient, kinks avoided") {
   for (const Shape& shape : test::odd_shapes)
@@ -32,3 +32,5 @@ TEST_CASE("clip: an empty interval is refused") {
   CHECK_THROWS_WITH_AS(op::clip(Var(Tensor({1}, Real(0))), 1, 0),
                        "[clip] empty interval: got low = 1, high = 0; expected low <= high", Error);
 }
+
+}  // namespace fraqat::clip_test

@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::concat_test {
 namespace {
 
 test::Function along(int axis) {
@@ -77,3 +76,5 @@ TEST_CASE("concat: what does not fit is refused") {
                        "[concat] an empty tensor: got [2, 0]; expected extents of 1 or more",
                        Error);
 }
+
+}  // namespace fraqat::concat_test

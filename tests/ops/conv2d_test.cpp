@@ -4,8 +4,7 @@
 #include "core/parallel.hpp"
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::conv2d_test {
 namespace {
 
 struct Case {
@@ -254,3 +253,5 @@ TEST_CASE("conv2d: what does not fit is refused") {
        {op::Conv2dOptions{0, 0, 1, 1}, {1, -1, 1, 1}, {1, 0, 0, 1}, {1, 0, 1, 0}})
     CHECK_THROWS_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, bad), Error);
 }
+
+}  // namespace fraqat::conv2d_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::conv_transpose2d_test {
 namespace {
 
 struct Case {
@@ -143,3 +142,5 @@ TEST_CASE("conv_transpose2d: what does not fit is refused") {
        {op::ConvTranspose2dOptions{0}, {1, -1}, {1, 0, -1}, {1, 0, 0, 0}, {1, 0, 0, 1, 0}})
     CHECK_THROWS_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, bad), Error);
 }
+
+}  // namespace fraqat::conv_transpose2d_test

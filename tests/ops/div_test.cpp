@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::div_test {
 namespace {
 
 const test::Binary subject{
@@ -33,3 +32,5 @@ TEST_CASE("div: by hand, and by zero") {
   CHECK(b.grad()[0] == Real(-0.0625));
   CHECK(b.grad()[1] == Real(1.5));
 }
+
+}  // namespace fraqat::div_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/op_test.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::dropout_test {
 namespace {
 
 constexpr TrainingStep::Position position{42, 3, 17};
@@ -88,3 +87,5 @@ TEST_CASE("dropout: impossible probabilities are refused") {
                        Error);
   CHECK_THROWS_AS(op::dropout(x, Real(NAN)), Error);
 }
+
+}  // namespace fraqat::dropout_test

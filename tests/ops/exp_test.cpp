@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::exp_test {
 namespace {
 
 Var power(std::span<const Var> x) { return op::exp(x[0]); }
@@ -32,3 +31,5 @@ TEST_CASE("exp: as PyTorch") { test::as_pytorch("exp/all", power, 1e-6); }
 TEST_CASE("exp: same bits for any number of threads") {
   test::same_bits_for_any_threads(power, {test::normal({37, 1021})});
 }
+
+}  // namespace fraqat::exp_test

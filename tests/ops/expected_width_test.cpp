@@ -1,7 +1,8 @@
 #include "quant/ops.hpp"
 #include "tests/support/op_test.hpp"
 
-using namespace fraqat;
+namespace fraqat::expected_width_test {
+
 using quant::Widths;
 
 TEST_CASE("expected_width: gradient") {
@@ -25,3 +26,5 @@ TEST_CASE("expected_width: a wrong number of weights is refused") {
   CHECK_THROWS_WITH_AS(op::expected_width(Var(Tensor({2}, Real(0))), Widths::range(2, 4)),
                        "[expected_width] one weight for each width: got [2]; expected [3]", Error);
 }
+
+}  // namespace fraqat::expected_width_test

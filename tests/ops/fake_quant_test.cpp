@@ -5,7 +5,8 @@
 #include "quant/ops.hpp"
 #include "tests/support/op_test.hpp"
 
-using namespace fraqat;
+namespace fraqat::fake_quant_test {
+
 using quant::Coding;
 using quant::Widths;
 
@@ -213,3 +214,5 @@ TEST_CASE("fake_quant: what does not fit is refused") {
                        "try a smaller rate or clip, a smaller range rate, or another range policy",
                        Error);
 }
+
+}  // namespace fraqat::fake_quant_test

@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::gather_test {
 namespace {
 
 // Every third position, some of them often.
@@ -107,3 +106,5 @@ TEST_CASE("gather: bad indices are refused") {
   CHECK_THROWS_WITH_AS(op::embedding(Var(Tensor({3}, Real(0))), Tensor({1}, Real(0))),
                        "[embedding] no table: got [3]; expected table[rows, width]", Error);
 }
+
+}  // namespace fraqat::gather_test

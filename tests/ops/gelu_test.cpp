@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::gelu_test {
 namespace {
 
 const test::Unary subject{
@@ -43,3 +42,5 @@ TEST_CASE("gelu: keeps its digits far below 0") {
   CHECK(op::gelu(Var(Tensor({1}, Real(-5)))).value()[0] ==
         doctest::Approx(-1.4332578593959695e-6).epsilon(1e-5));
 }
+
+}  // namespace fraqat::gelu_test

@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::global_avg_pool_test {
 namespace {
 
 Var average(std::span<const Var> x) { return op::global_avg_pool(x[0]); }
@@ -38,3 +37,5 @@ TEST_CASE("global_avg_pool: no image, no average") {
       "[global_avg_pool] no image: got x [2, 3]; expected x[N, H, W, C], H and W > 0", Error);
   CHECK_THROWS_AS(op::global_avg_pool(Var(Tensor(Shape{2, 0, 3, 1}))), Error);
 }
+
+}  // namespace fraqat::global_avg_pool_test

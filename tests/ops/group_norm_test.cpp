@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::group_norm_test {
 namespace {
 
 struct Case {
@@ -92,3 +91,5 @@ TEST_CASE("group_norm: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(op::group_norm(x, 2, six, six, 0),
                        "[group_norm] epsilon is not positive: got 0; expected more than 0", Error);
 }
+
+}  // namespace fraqat::group_norm_test

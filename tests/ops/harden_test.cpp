@@ -1,7 +1,7 @@
 #include "quant/ops.hpp"
 #include "tests/support/op_test.hpp"
 
-using namespace fraqat;
+namespace fraqat::harden_test {
 
 TEST_CASE("harden: one-hot forward, the gradient passes straight through") {
   for (const Index index : {0, 2, 4})
@@ -25,3 +25,5 @@ TEST_CASE("harden: a position outside is refused") {
                        Error);
   CHECK_THROWS_AS(op::harden(Var(Tensor({3, 1}, Real(0))), 0), Error);
 }
+
+}  // namespace fraqat::harden_test

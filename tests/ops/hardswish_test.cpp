@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::hardswish_test {
 namespace {
 
 const test::Unary subject{
@@ -28,3 +27,5 @@ TEST_CASE("hardswish: both ends belong to the curve") {
                                      {-test::inf, 0, 0},
                                      {test::inf, test::inf, 1}});
 }
+
+}  // namespace fraqat::hardswish_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/losses.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::huber_loss_test {
 namespace {
 
 constexpr Real delta = Real(0.7), beta = Real(0.4);
@@ -73,3 +72,5 @@ TEST_CASE("huber_loss: impossible bends are refused") {
                        "l1_loss",
                        Error);
 }
+
+}  // namespace fraqat::huber_loss_test

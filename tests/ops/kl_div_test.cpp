@@ -2,8 +2,7 @@
 
 #include "tests/support/losses.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::kl_div_test {
 namespace {
 
 double term(double x, double t) { return t * (std::log(t) - x); }
@@ -33,3 +32,5 @@ TEST_CASE("kl_div: a scalar has no batch") {
   CHECK_THROWS_WITH_AS(op::kl_div(Var(Tensor::scalar(1)), Tensor::scalar(1)),
                        "[kl_div] no batch axis: got a scalar; expected [N, ...]", Error);
 }
+
+}  // namespace fraqat::kl_div_test

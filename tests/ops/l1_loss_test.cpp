@@ -2,8 +2,7 @@
 
 #include "tests/support/losses.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::l1_loss_test {
 namespace {
 
 // At least 0.06 above or below the inputs normal(shape, 1): no kink is met.
@@ -30,3 +29,5 @@ TEST_CASE("l1_loss: no gradient where nothing differs") {
   tape.backward(y);
   CHECK(test::numbers(x.grad()) == std::vector<Real>{-0.25, 0.25, 0, 0});
 }
+
+}  // namespace fraqat::l1_loss_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::layer_norm_test {
 namespace {
 
 Var layer_norm(std::span<const Var> x) { return op::layer_norm(x[0], x[1], x[2]); }
@@ -95,3 +94,5 @@ TEST_CASE("layer_norm: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(op::layer_norm(x, three, three, 0),
                        "[layer_norm] epsilon is not positive: got 0; expected more than 0", Error);
 }
+
+}  // namespace fraqat::layer_norm_test

@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::leaky_relu_test {
 namespace {
 
 const test::Unary subject{
@@ -20,3 +19,5 @@ TEST_CASE("leaky_relu: the slope is 0.01 unless given, and holds at 0") {
   test::check_points([](const Var& x) { return op::leaky_relu(x); },
                      {{2, 2, 1}, {-2, -Real(0.02), Real(0.01)}, {0, 0, Real(0.01)}});
 }
+
+}  // namespace fraqat::leaky_relu_test

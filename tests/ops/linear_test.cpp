@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::linear_test {
 namespace {
 
 Var linear(std::span<const Var> x) { return op::linear(x[0], x[1], x.size() > 2 ? x[2] : Var()); }
@@ -91,3 +90,5 @@ TEST_CASE("linear: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(op::linear(x, w, Var(Tensor({5}, Real(0)))),
                        "[linear] wrong bias: got [5]; expected [3] for weight [3, 5]", Error);
 }
+
+}  // namespace fraqat::linear_test

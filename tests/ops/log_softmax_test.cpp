@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::log_softmax_test {
 namespace {
 
 Var log_softmax(std::span<const Var> x) { return op::log_softmax(x[0]); }
@@ -50,3 +49,5 @@ TEST_CASE("log_softmax: nothing to choose from is refused") {
                        Error);
   CHECK_THROWS_AS(op::log_softmax(Var(Tensor(Shape{3, 0}))), Error);
 }
+
+}  // namespace fraqat::log_softmax_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::log_test {
 namespace {
 
 const test::Unary subject{
@@ -24,3 +23,5 @@ TEST_CASE("log: at its border") {
                                {test::inf, test::inf, 0},
                                {-2, test::nan, -Real(0.5)}});
 }
+
+}  // namespace fraqat::log_test

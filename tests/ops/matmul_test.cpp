@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::matmul_test {
 namespace {
 
 struct Case {
@@ -137,3 +136,5 @@ TEST_CASE("matmul: what cannot be multiplied is refused") {
       "last two, or 1",
       Error);
 }
+
+}  // namespace fraqat::matmul_test

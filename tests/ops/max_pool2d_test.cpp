@@ -3,7 +3,7 @@
 
 #include "tests/support/pools.hpp"
 
-using namespace fraqat;
+namespace fraqat::max_pool2d_test {
 
 TEST_CASE("max_pool2d: gradient, the naive loop, PyTorch, threads; what is refused") {
   test::check_pool("max_pool2d",
@@ -41,3 +41,5 @@ TEST_CASE("max_pool2d: a NaN wins wherever it stands") {
     CHECK(std::isnan(op::max_pool2d(Var(x)).value()[0]));
   }
 }
+
+}  // namespace fraqat::max_pool2d_test

@@ -4,8 +4,7 @@
 
 #include "tests/support/reduction.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::max_test {
 namespace {
 
 const test::Reducing subject{
@@ -45,3 +44,5 @@ TEST_CASE("max: a NaN is not hidden, wherever it stands") {
   constexpr Real inf = std::numeric_limits<Real>::infinity();
   CHECK(op::max(Var(Tensor({5}, -inf))).value().item() == -inf);
 }
+
+}  // namespace fraqat::max_test

@@ -4,8 +4,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::maximum_test {
 namespace {
 
 const test::Binary subject{
@@ -43,3 +42,5 @@ TEST_CASE("maximum: a NaN is not hidden") {
   CHECK(std::isnan(op::maximum(nan, one).value()[0]));
   CHECK(std::isnan(op::maximum(one, nan).value()[0]));
 }
+
+}  // namespace fraqat::maximum_test

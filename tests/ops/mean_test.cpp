@@ -2,8 +2,7 @@
 
 #include "tests/support/reduction.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::mean_test {
 namespace {
 
 const test::Reducing subject{
@@ -36,3 +35,5 @@ TEST_CASE("mean: nothing has no mean") {
   CHECK_THROWS_WITH_AS(op::mean(Var(Tensor(Shape{0, 3}))),
                        "[mean] an empty tensor: got [0, 3]; expected extents of 1 or more", Error);
 }
+
+}  // namespace fraqat::mean_test

@@ -1,6 +1,6 @@
 #include "tests/support/losses.hpp"
 
-using namespace fraqat;
+namespace fraqat::mse_loss_test {
 
 TEST_CASE("mse_loss: values, gradient, threads, PyTorch") {
   test::check_loss("mse_loss", {.f = op::mse_loss,
@@ -16,3 +16,5 @@ TEST_CASE("mse_loss: by hand") {
   tape.backward(y);
   CHECK(test::numbers(x.grad()) == std::vector<Real>{-2, 1});
 }
+
+}  // namespace fraqat::mse_loss_test

@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::mul_test {
 namespace {
 
 const test::Binary subject{.f = op::mul, .naive = [](double a, double b) { return a * b; }};
@@ -36,3 +35,5 @@ TEST_CASE("mul: a times itself") {
   test::gradcheck([](std::span<const Var> x) { return op::mul(x[0], x[0]); },
                   {test::normal({3, 5})});
 }
+
+}  // namespace fraqat::mul_test

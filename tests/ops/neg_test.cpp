@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::neg_test {
 namespace {
 
 const test::Unary subject{
@@ -18,3 +17,5 @@ TEST_CASE("neg: as PyTorch") { test::unary_as_pytorch("neg", subject); }
 TEST_CASE("neg: by hand") {
   test::check_points(op::neg, {{3, -3, -1}, {-Real(0.5), Real(0.5), -1}, {0, 0, -1}});
 }
+
+}  // namespace fraqat::neg_test

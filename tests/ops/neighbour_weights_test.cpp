@@ -1,7 +1,8 @@
 #include "quant/ops.hpp"
 #include "tests/support/op_test.hpp"
 
-using namespace fraqat;
+namespace fraqat::neighbour_weights_test {
+
 using quant::Widths;
 
 namespace {
@@ -61,3 +62,5 @@ TEST_CASE("neighbour_weights: nothing to choose from is refused") {
                        "element",
                        Error);
 }
+
+}  // namespace fraqat::neighbour_weights_test

@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::pad_channels_test {
 namespace {
 
 Var pad(std::span<const Var> x) { return op::pad_channels(x[0], 2, 3); }
@@ -51,3 +50,5 @@ TEST_CASE("pad_channels: what cannot be padded is refused") {
   CHECK_THROWS_WITH_AS(op::pad_channels(Var(Tensor({1}, Real(0))), -1, 0),
                        "[pad_channels] negative padding: got -1 and 0; expected 0 or more", Error);
 }
+
+}  // namespace fraqat::pad_channels_test

@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::pad_test {
 namespace {
 
 std::vector<op::Ends> some_ends(int rank) {
@@ -66,3 +65,5 @@ TEST_CASE("pad: what cannot be padded is refused") {
   CHECK_THROWS_WITH_AS(op::pad(x, {{0, 0}, {0, -1}}),
                        "[pad] negative padding: got 0 and -1; expected 0 or more", Error);
 }
+
+}  // namespace fraqat::pad_test

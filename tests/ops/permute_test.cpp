@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::permute_test {
 namespace {
 
 using Axes = std::vector<int>;
@@ -91,3 +90,5 @@ TEST_CASE("permute: what is no order is refused") {
   CHECK_THROWS_WITH_AS(op::transpose(x, 0, 2),
                        "[transpose] no such axis: got 2 for x [2, 3]; expected -2 to 1", Error);
 }
+
+}  // namespace fraqat::permute_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::pow_test {
 namespace {
 
 const test::Binary subject{
@@ -48,3 +47,5 @@ TEST_CASE("pow: a negative x has no power that is not whole") {
   const auto of_minus_two = [](const Var& e) { return op::pow(Var(Tensor({1}, Real(-2))), e); };
   test::check_points(of_minus_two, {{2, 4, test::nan}});
 }
+
+}  // namespace fraqat::pow_test

@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::relu6_test {
 namespace {
 
 const test::Unary subject{
@@ -25,3 +24,5 @@ TEST_CASE("relu6: no gradient at both ends; a NaN is not hidden") {
       op::relu6,
       {{-1, 0, 0}, {0, 0, 0}, {3, 3, 1}, {6, 6, 0}, {7, 6, 0}, {test::nan, test::nan, 0}});
 }
+
+}  // namespace fraqat::relu6_test

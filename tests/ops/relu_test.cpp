@@ -3,8 +3,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::relu_test {
 namespace {
 
 Var relu(std::span<const Var> x) { return op::relu(x[0]); }
@@ -36,3 +35,5 @@ TEST_CASE("relu: as PyTorch") { test::as_pytorch("relu/all", relu, 1e-6); }
 TEST_CASE("relu: same bits for any number of threads") {
   test::same_bits_for_any_threads(relu, {test::normal({37, 1021})});
 }
+
+}  // namespace fraqat::relu_test

@@ -1,6 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
+namespace fraqat::reshape_test {
 
 TEST_CASE("reshape: gradient") {
   for (const Shape& shape : test::odd_shapes)
@@ -66,3 +66,5 @@ TEST_CASE("reshape: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(op::flatten(Var(Tensor::scalar(1))),
                        "[flatten] no batch axis: got a scalar; expected [N, ...]", Error);
 }
+
+}  // namespace fraqat::reshape_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::sigmoid_test {
 namespace {
 
 const test::Unary subject{
@@ -26,3 +25,5 @@ TEST_CASE("sigmoid: far out it is flat, not NaN") {
                                    {test::inf, 1, 0},
                                    {test::nan, test::nan, test::nan}});
 }
+
+}  // namespace fraqat::sigmoid_test

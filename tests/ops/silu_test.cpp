@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::silu_test {
 namespace {
 
 const test::Unary subject{
@@ -21,3 +20,5 @@ TEST_CASE("silu: as PyTorch") { test::unary_as_pytorch("silu", subject); }
 TEST_CASE("silu: far out it is 0 or x, not NaN") {
   test::check_points(op::silu, {{0, 0, Real(0.5)}, {-1000, 0, 0}, {1000, 1000, 1}});
 }
+
+}  // namespace fraqat::silu_test

@@ -1,7 +1,6 @@
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::slice_test {
 namespace {
 
 test::Function range(int axis, Index begin, Index end) {
@@ -74,3 +73,5 @@ TEST_CASE("slice: impossible ranges are refused") {
                        "of 3",
                        Error);
 }
+
+}  // namespace fraqat::slice_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::softmax_cross_entropy_test {
 namespace {
 
 Tensor labels(Index n, Index classes) {
@@ -128,3 +127,5 @@ TEST_CASE("softmax_cross_entropy: bad labels and sizes are refused") {
                        "classes], neither 0",
                        Error);
 }
+
+}  // namespace fraqat::softmax_cross_entropy_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/golden.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::softmax_test {
 namespace {
 
 Var softmax(std::span<const Var> x) { return op::softmax(x[0]); }
@@ -44,3 +43,5 @@ TEST_CASE("softmax: nothing to choose from is refused") {
       "[softmax] nothing to choose from: got x []; expected x[..., classes], classes > 0", Error);
   CHECK_THROWS_AS(op::softmax(Var(Tensor(Shape{3, 0}))), Error);
 }
+
+}  // namespace fraqat::softmax_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::softplus_test {
 namespace {
 
 const test::Unary subject{
@@ -39,3 +38,5 @@ TEST_CASE("softplus: beta is above 0") {
   CHECK_THROWS_WITH_AS(op::softplus(Var(Tensor({1}, Real(0))), 0),
                        "[softplus] wrong beta: got 0; expected a number above 0", Error);
 }
+
+}  // namespace fraqat::softplus_test

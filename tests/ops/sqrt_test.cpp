@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::sqrt_test {
 namespace {
 
 const test::Unary subject{
@@ -21,3 +20,5 @@ TEST_CASE("sqrt: as PyTorch") { test::unary_as_pytorch("sqrt", subject); }
 TEST_CASE("sqrt: at its border") {
   test::check_points(op::sqrt, {{4, 2, Real(0.25)}, {0, 0, test::inf}, {-1, test::nan, test::nan}});
 }
+
+}  // namespace fraqat::sqrt_test

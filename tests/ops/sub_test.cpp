@@ -1,7 +1,6 @@
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::sub_test {
 namespace {
 
 const test::Binary subject{.f = op::sub, .naive = [](double a, double b) { return a - b; }};
@@ -20,3 +19,5 @@ TEST_CASE("sub: from itself") {
   tape.backward(op::sum(y));
   CHECK(test::numbers(x.grad()) == std::vector<Real>{0, 0, 0});
 }
+
+}  // namespace fraqat::sub_test

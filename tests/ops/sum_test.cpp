@@ -2,8 +2,7 @@
 
 #include "tests/support/reduction.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::sum_test {
 namespace {
 
 const test::Reducing subject{
@@ -36,3 +35,5 @@ TEST_CASE("sum: nothing has no sum") {
   CHECK_THROWS_WITH_AS(op::sum(Var(Tensor(Shape{2, 0}))),
                        "[sum] an empty tensor: got [2, 0]; expected extents of 1 or more", Error);
 }
+
+}  // namespace fraqat::sum_test

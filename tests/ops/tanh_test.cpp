@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::tanh_test {
 namespace {
 
 const test::Unary subject{
@@ -22,3 +21,5 @@ TEST_CASE("tanh: far out it is flat, not NaN") {
   test::check_points(
       op::tanh, {{0, 0, 1}, {-1000, -1, 0}, {1000, 1, 0}, {-test::inf, -1, 0}, {test::inf, 1, 0}});
 }
+
+}  // namespace fraqat::tanh_test

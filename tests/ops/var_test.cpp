@@ -1,7 +1,6 @@
 #include "tests/support/reduction.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::var_test {
 namespace {
 
 double squares(const std::vector<double>& x) {
@@ -52,3 +51,5 @@ TEST_CASE("var: one element has no unbiased variance") {
       op::var(Var(Tensor({3, 1}, Real(0))), {1}),
       "[var] too few elements: got 1 of shape [3, 1]; expected at least 2, or biased", Error);
 }
+
+}  // namespace fraqat::var_test

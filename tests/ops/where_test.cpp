@@ -2,8 +2,7 @@
 
 #include "tests/support/elementwise.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::where_test {
 namespace {
 
 // 0 and 1 in turn, of another period than any extent.
@@ -73,3 +72,5 @@ TEST_CASE("where: other shapes are refused") {
       "aligned at the end, are equal or 1",
       Error);
 }
+
+}  // namespace fraqat::where_test

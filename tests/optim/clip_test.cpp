@@ -5,7 +5,8 @@
 
 #include "optim/optimizer.hpp"
 
-using namespace fraqat;
+namespace fraqat::clip_test {
+
 using namespace fraqat::optim;
 
 namespace {
@@ -69,3 +70,5 @@ TEST_CASE("clipping: what is not finite is reported by name") {
   CHECK_THROWS_AS(clip_gradients_by_norm(fine, Limits::quiet_NaN()), Error);
   CHECK_THROWS_AS(clip_gradients_by_value(fine, -1), Error);
 }
+
+}  // namespace fraqat::clip_test

@@ -5,7 +5,8 @@
 
 #include "tests/optim/makers.hpp"
 
-using namespace fraqat;
+namespace fraqat::formula_test {
+
 using namespace fraqat::optim;
 using namespace fraqat::test;
 
@@ -151,3 +152,5 @@ TEST_CASE("lion: no slope, no step; no number, no silence") {
   CHECK(w.value()[1] == 1.125f);
   CHECK(std::isnan(w.value()[2]));
 }
+
+}  // namespace fraqat::formula_test

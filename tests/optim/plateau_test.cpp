@@ -7,7 +7,8 @@
 
 #include "core/error.hpp"
 
-using namespace fraqat;
+namespace fraqat::plateau_test {
+
 using namespace fraqat::optim;
 
 namespace {
@@ -86,3 +87,5 @@ TEST_CASE("plateau: bad numbers are refused") {
           "[plateau] bad threshold: got inf; expected a finite number >= 0");
   refused({.cooldown = -2}, "[plateau] bad cooldown: got -2 measurements; expected 0 or more");
 }
+
+}  // namespace fraqat::plateau_test

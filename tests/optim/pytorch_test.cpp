@@ -4,9 +4,10 @@
 #include "tests/optim/makers.hpp"
 #include "tests/support/npy.hpp"
 
+namespace fraqat::pytorch_test {
+
 // Step by step what PyTorch does with the same numbers: tests/golden/make_optimizers.py.
 
-using namespace fraqat;
 using namespace fraqat::optim;
 using namespace fraqat::test;
 
@@ -128,3 +129,5 @@ TEST_CASE("PyTorch: reduce on plateau") {
                                      .absolute = true,
                                      .cooldown = 1});
 }
+
+}  // namespace fraqat::pytorch_test

@@ -6,7 +6,8 @@
 
 #include "core/error.hpp"
 
-using namespace fraqat;
+namespace fraqat::schedule_test {
+
 using namespace fraqat::optim;
 
 TEST_CASE("schedule: constant, and warm-up that meets it") {
@@ -163,3 +164,5 @@ TEST_CASE("schedule: bad numbers are refused") {
   options.period_factor = 0;
   says("[schedule] bad factor of the period: got 0; expected 1 to 1000");
 }
+
+}  // namespace fraqat::schedule_test

@@ -7,7 +7,8 @@
 #include "core/random.hpp"
 #include "tests/optim/makers.hpp"
 
-using namespace fraqat;
+namespace fraqat::update_test {
+
 using namespace fraqat::optim;
 using namespace fraqat::test;
 
@@ -179,3 +180,5 @@ TEST_CASE("optimizers: bad hyper-parameters are refused") {
   Var(w).grad() = Tensor({2}, 1.0f);
   CHECK_THROWS_AS(sgd.step(0.1), Error);
 }
+
+}  // namespace fraqat::update_test

@@ -12,7 +12,8 @@
 #include "core/random.hpp"
 #include "tests/optim/makers.hpp"
 
-using namespace fraqat;
+namespace fraqat::weight_average_test {
+
 using namespace fraqat::optim;
 using namespace fraqat::test;
 using Start = WeightAverageOptions::Start;
@@ -178,3 +179,5 @@ TEST_CASE("average: what cannot be is refused") {
   says([&] { average.update(); },
        "[weight_average] \"conv.weight\" has changed its shape: got [2]; expected [1]");
 }
+
+}  // namespace fraqat::weight_average_test

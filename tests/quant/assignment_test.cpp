@@ -7,7 +7,8 @@
 
 #include "core/error.hpp"
 
-using namespace fraqat;
+namespace fraqat::assignment_test {
+
 using quant::CostUnit;
 using quant::random_assignment;
 using quant::RoundingItem;
@@ -75,3 +76,5 @@ TEST_CASE("random_assignment: the same generator draws the same, another one ano
   CHECK(bits(1) == bits(1));
   CHECK(bits(1) != bits(2));
 }
+
+}  // namespace fraqat::assignment_test

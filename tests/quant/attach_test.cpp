@@ -6,7 +6,8 @@
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
 
-using namespace fraqat;
+namespace fraqat::attach_test {
+
 using quant::Coding;
 using quant::Quantizer;
 using quant::Role;
@@ -209,3 +210,5 @@ TEST_CASE("attach: an image that two layers read is refused, also behind a resha
         Error);
   }
 }
+
+}  // namespace fraqat::attach_test

@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-using namespace fraqat;
+namespace fraqat::bits_test {
+
 using quant::BitPolicy;
 using quant::LogitBits;
 using quant::LogitsForward;
@@ -134,3 +135,5 @@ TEST_CASE("bits: without noise a training step is hard") {
   TrainingStep training(at(0), false);
   CHECK(weights(policy) == std::vector<float>{0, 0, 1, 0, 0, 0, 0});
 }
+
+}  // namespace fraqat::bits_test

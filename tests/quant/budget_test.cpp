@@ -5,7 +5,8 @@
 #include <cmath>
 #include <memory>
 
-using namespace fraqat;
+namespace fraqat::budget_test {
+
 using quant::BudgetedBits;
 using quant::Coding;
 using quant::LogitBits;
@@ -144,3 +145,5 @@ TEST_CASE("budget: the price of bits on the tape, linear and quadratic") {
     }
   }
 }
+
+}  // namespace fraqat::budget_test

@@ -7,7 +7,8 @@
 #include "quant/grid.hpp"
 #include "tests/core/every_isa.hpp"
 
-using namespace fraqat;
+namespace fraqat::levels_test {
+
 using kernels::Level;
 using kernels::LevelSums;
 
@@ -105,3 +106,5 @@ TEST_CASE("levels: both ways equal the definition") {
     }
   });
 }
+
+}  // namespace fraqat::levels_test

@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-using namespace fraqat;
+namespace fraqat::range_test {
+
 using quant::Coding;
 using quant::RangeOptions;
 using quant::Ranges;
@@ -118,3 +119,5 @@ TEST_CASE("range: errors") {
   CHECK_THROWS_AS(quant::learned_range({Coding::natural, Widths::one(4), 1, true, false, false}),
                   Error);
 }
+
+}  // namespace fraqat::range_test

@@ -8,7 +8,8 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 
-using namespace fraqat;
+namespace fraqat::rounding_test {
+
 using quant::CostUnit;
 using quant::Rounded;
 using quant::Rounding;
@@ -127,3 +128,5 @@ TEST_CASE("rounding: names") {
                        "[round] no such rounding: got up; expected nearest, ceil, floor or budget",
                        Error);
 }
+
+}  // namespace fraqat::rounding_test

@@ -5,7 +5,6 @@
 namespace fraqat::test {
 namespace {
 
-constexpr bool exact = sizeof(Real) == sizeof(double);
 constexpr double rtol = exact ? 1e-12 : 2e-6, atol = exact ? 1e-12 : 1e-6;
 
 Function spread(const Unary& op) {

@@ -4,8 +4,7 @@
 
 #include "tests/support/npy.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::golden_test {
 namespace {
 
 // The bytes numpy.save writes for float32: header padded to 64, then the numbers.
@@ -71,3 +70,5 @@ TEST_CASE("golden: a case that is not there is an error, not a case passed") {
                        doctest::Contains("/golden/add/none.x0.npy; try the script in tests/golden"),
                        Error);
 }
+
+}  // namespace fraqat::golden_test

@@ -11,7 +11,6 @@
 namespace fraqat::test {
 namespace {
 
-constexpr bool exact = sizeof(Real) == sizeof(double);
 constexpr Real step = exact ? Real(1e-5) : Real(1.0 / 64);
 
 Tensor loss_weights(const Shape& shape) { return uniform(shape, Real(0.5), Real(1.5), 99); }

@@ -15,6 +15,9 @@
 /// float, and with double, where gradcheck is exact.
 namespace fraqat::test {
 
+/// Whether Real is double: gradients are compared with finite differences.
+inline constexpr bool exact = sizeof(Real) == sizeof(double);
+
 using Function = std::function<Var(std::span<const Var>)>;
 
 /// Shapes that catch loops which assume too much: size 1 and odd tails.

@@ -6,8 +6,6 @@
 namespace fraqat::test {
 namespace {
 
-constexpr bool exact = sizeof(Real) == sizeof(double);
-
 struct Pattern {
   Shape x;
   std::vector<int> axes;

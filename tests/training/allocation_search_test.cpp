@@ -4,9 +4,9 @@
 #include "tests/support/allocations.hpp"
 #include "tests/training/tiny_run.hpp"
 
-// The search, as a run does it: loader, quantizers, budget and all optimizers.
+namespace fraqat::allocation_search_test {
 
-using namespace fraqat;
+// The search, as a run does it: loader, quantizers, budget and all optimizers.
 
 namespace {
 
@@ -90,3 +90,5 @@ TEST_CASE("allocations: none in steps 10 to 20 of a search at a price") {
     }
   set_thread_count(before);
 }
+
+}  // namespace fraqat::allocation_search_test

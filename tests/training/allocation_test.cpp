@@ -10,9 +10,9 @@
 #include "tests/optim/makers.hpp"
 #include "tests/support/allocations.hpp"
 
-// No step of steady training asks the system for memory.
+namespace fraqat::allocation_test {
 
-using namespace fraqat;
+// No step of steady training asks the system for memory.
 
 namespace {
 
@@ -189,3 +189,5 @@ TEST_CASE("allocations: none in the steps of any optimizer, nor of the average")
           }) == 0);
   }
 }
+
+}  // namespace fraqat::allocation_test

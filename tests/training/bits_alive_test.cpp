@@ -2,9 +2,9 @@
 
 #include "tests/training/tiny_run.hpp"
 
-// A price of bits moves the widths all the way, and no price leaves them alone.
+namespace fraqat::bits_alive_test {
 
-using namespace fraqat;
+// A price of bits moves the widths all the way, and no price leaves them alone.
 
 namespace {
 
@@ -74,3 +74,5 @@ TEST_CASE("bits are alive: a higher price never leaves more bits") {
       sweep(bits, "adam", cost, {0, 0.001, 0.01, 0.1, 1});
     }
 }
+
+}  // namespace fraqat::bits_alive_test

@@ -5,9 +5,9 @@
 #include "nn/state.hpp"
 #include "tests/training/tiny_run.hpp"
 
-// A budget is met, and used, wherever the search starts.
+namespace fraqat::budget_search_test {
 
-using namespace fraqat;
+// A budget is met, and used, wherever the search starts.
 
 namespace {
 
@@ -112,3 +112,5 @@ TEST_CASE("budget: held and used from any start, in bits and in bytes") {
       CHECK(found.activation.size() >= 2);
     }
 }
+
+}  // namespace fraqat::budget_search_test

@@ -7,9 +7,10 @@
 #include "models/run/run.hpp"
 #include "tests/training/tiny_run.hpp"
 
+namespace fraqat::interrupted_test {
+
 // What a run leaves that does not reach its end.
 
-using namespace fraqat;
 namespace fs = std::filesystem;
 
 namespace {
@@ -164,3 +165,5 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
     CHECK_FALSE(fs::exists(folder / "model.fraqat"));
   }
 }
+
+}  // namespace fraqat::interrupted_test

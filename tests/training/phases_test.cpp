@@ -6,9 +6,9 @@
 #include "nn/layers.hpp"
 #include "tests/training/tiny_run.hpp"
 
-// The phases one by one, against numbers worked out another way.
+namespace fraqat::phases_test {
 
-using namespace fraqat;
+// The phases one by one, against numbers worked out another way.
 
 namespace {
 
@@ -149,3 +149,5 @@ TEST_CASE("phases: no epoch of training is a score, too") {
   CHECK(score.loss == run::evaluate(*model, recipe, (*session).test()).loss);
   CHECK(score.loss > 0);
 }
+
+}  // namespace fraqat::phases_test

@@ -12,9 +12,10 @@
 #include "models/run/deployment.hpp"
 #include "tests/training/tiny_run.hpp"
 
+namespace fraqat::run_test {
+
 // The whole way of a recipe, and the folder it leaves.
 
-using namespace fraqat;
 using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
@@ -256,3 +257,5 @@ TEST_CASE("run: --from takes the float network of another run") {
   CHECK_THROWS_WITH_AS(run::run(recipe, options, silent),
                        doctest::Contains("holds a quantized network"), Error);
 }
+
+}  // namespace fraqat::run_test

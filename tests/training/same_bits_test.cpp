@@ -7,9 +7,9 @@
 #include "optim/optimizer.hpp"
 #include "tests/training/tiny_run.hpp"
 
-// The same seed gives the same file, bit for bit, whatever the machine is doing.
+namespace fraqat::same_bits_test {
 
-using namespace fraqat;
+// The same seed gives the same file, bit for bit, whatever the machine is doing.
 
 namespace {
 
@@ -142,3 +142,5 @@ TEST_CASE("same bits: a whole run leaves the same hash on 1 and on 2 threads") {
   CHECK(one["tensors"] == two["tensors"]);
   CHECK(one["hash"] != other["hash"]);
 }
+
+}  // namespace fraqat::same_bits_test

@@ -7,10 +7,11 @@
 #include "nn/state.hpp"
 #include "tests/training/tiny_run.hpp"
 
+namespace fraqat::walk_test {
+
 // Every kind of quantizer and every network goes the whole way, and the engine
 // computes the integers that were evaluated.
 
-using namespace fraqat;
 using nlohmann::ordered_json;
 
 namespace {
@@ -124,3 +125,5 @@ TEST_CASE("walk: at 3 bits the data is a ninth of the float tensors, the file an
   CHECK(result["avg_weight_bits"] == 3.0);
   CHECK(result["avg_activation_bits"] == 3.0);
 }
+
+}  // namespace fraqat::walk_test
