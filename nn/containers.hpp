@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "nn/module.hpp"
+#include "nn/pairs.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::nn {
 
@@ -26,20 +26,6 @@ class Sequential final : public Module {
 
  private:
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
-};
-
-/// The sum of two tensors, as a module, because it has a tensor to quantize.
-class Add final : public Module {
- public:
-  Var operator()(const Var& a, const Var& b) {
-    LayerScope scope(path_);
-    return output_q(op::add(a, b));
-  }
-  Var forward(const Var& x) override { return (*this)(x, x); }
-  void visit(Visitor& visitor) override { visitor.slot("output_q", output_q); }
-  std::string_view kind() const override { return "Add"; }
-
-  Slot output_q;
 };
 
 /// relu(body(x) + shortcut(x)); no shortcut is the identity (He et al., 2016).

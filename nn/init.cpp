@@ -15,9 +15,14 @@ Tensor Initializer::kaiming_uniform(const Shape& shape, Index fan_in, double a) 
   return uniform(shape, -bound, bound);
 }
 
-Tensor Initializer::kaiming_normal(const Shape& shape, Index fan_in) {
+Tensor Initializer::normal(const Shape& shape) {
   Tensor tensor(shape);
   fill_normal(tensor, next());
+  return tensor;
+}
+
+Tensor Initializer::kaiming_normal(const Shape& shape, Index fan_in) {
+  Tensor tensor = normal(shape);
   const auto deviation = static_cast<Real>(std::sqrt(2 / static_cast<double>(fan_in)));
   for (Real& v : tensor.span()) v *= deviation;
   return tensor;

@@ -20,6 +20,9 @@ class Initializer {
   /// Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
   Tensor xavier_uniform(const Shape& shape, Index fan_in, Index fan_out);
 
+  /// Normal with deviation 1.
+  Tensor normal(const Shape& shape);
+
   Tensor uniform(const Shape& shape, double low, double high);
 
  private:

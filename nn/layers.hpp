@@ -1,13 +1,15 @@
 #pragma once
 
+#include "nn/activations.hpp"
 #include "nn/init.hpp"
-#include "nn/module.hpp"
+#include "nn/normalisation.hpp"
 
 /// The layers.  Each has slots where its tensors pass: every slot starts as the
 /// identity, so one class is the float layer and, slots filled, the quantized.
 namespace fraqat::inline FRAQAT_PRECISION::nn {
 
-/// y = Q_out(Q_in(x) Q_w(W)^T + b): x[n, in], weight[out, in], bias[out].
+/// y = Q_out(Q_in(x) Q_w(W)^T + b): x[..., in] gives y[..., out]; weight[out, in],
+/// bias[out].
 class Linear final : public Module {
  public:
   Linear(Index in, Index out, Initializer& init, bool with_bias = true);
@@ -33,28 +35,36 @@ class Conv2d final : public Module {
   Slot input_q, weight_q, output_q;
 };
 
-/// Normalises channels with the batch's statistics inside a TrainingStep, with
-/// the running ones outside (Ioffe and Szegedy, 2015).
-class BatchNorm2d final : public Module {
+/// The gradient of a Conv2d to its image, as a layer that makes images larger
+/// (Zeiler et al., 2010): weight[in, R, S, out / groups], PyTorch's [in, out / groups,
+/// R, S] with its channels last.  See op::conv_transpose2d for the shapes.
+class ConvTranspose2d final : public Module {
  public:
-  explicit BatchNorm2d(Index channels);
+  ConvTranspose2d(Index in, Index out, Index kernel, Initializer& init,
+                  const op::ConvTranspose2dOptions& = {}, bool with_bias = true);
   Var forward(const Var& x) override;
   void visit(Visitor& visitor) override;
-  std::string_view kind() const override { return "BatchNorm2d"; }
+  std::string_view kind() const override { return "ConvTranspose2d"; }
 
-  Var gamma, beta;
-  op::BatchNormState state;
-  op::BatchNormOptions options;
-  Slot output_q;
+  op::ConvTranspose2dOptions options;
+  Var weight, bias;
+  Slot input_q, weight_q, output_q;
 };
 
-class Relu final : public Module {
+/// Row x of weight[rows, width] for every whole number in x, of any shape up to
+/// four dimensions: the result is [x's dimensions, width] (Bengio et al., 2003).
+/// x is data and gets no gradient.  There is no input_q: an index has no scale.
+/// The result has the codes of the weight, so that output_q is only needed where
+/// every row has a scale of its own.
+class Embedding final : public Module {
  public:
+  Embedding(Index rows, Index width, Initializer& init);
   Var forward(const Var& x) override;
   void visit(Visitor& visitor) override;
-  std::string_view kind() const override { return "Relu"; }
+  std::string_view kind() const override { return "Embedding"; }
 
-  Slot output_q;
+  Var weight;
+  Slot weight_q, output_q;
 };
 
 class MaxPool2d final : public Module {
@@ -85,6 +95,31 @@ class GlobalAvgPool final : public Module {
   std::string_view kind() const override { return "GlobalAvgPool"; }
 
   Slot output_q;
+};
+
+/// Averages over windows that share the image out: [N, height, width, C] whatever
+/// the height and width of x[N, H, W, C] are.
+class AdaptiveAvgPool2d final : public Module {
+ public:
+  AdaptiveAvgPool2d(Index height, Index width) : height(height), width(width) {}
+  Var forward(const Var& x) override { return output_q(op::adaptive_avg_pool2d(x, height, width)); }
+  void visit(Visitor& visitor) override { visitor.slot("output_q", output_q); }
+  std::string_view kind() const override { return "AdaptiveAvgPool2d"; }
+
+  Index height, width;
+  Slot output_q;
+};
+
+/// The largest elements of the same windows; equal ones share the gradient.  The
+/// result has the codes of x, so there is no slot.
+class AdaptiveMaxPool2d final : public Module {
+ public:
+  AdaptiveMaxPool2d(Index height, Index width) : height(height), width(width) {}
+  Var forward(const Var& x) override;
+  void visit(Visitor&) override {}
+  std::string_view kind() const override { return "AdaptiveMaxPool2d"; }
+
+  Index height, width;
 };
 
 class Dropout final : public Module {
