@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes tests/golden: what PyTorch 1.13 says about our operators.
+"""Makes tests/golden: what PyTorch 1.13 says about our operators and layers.
 
-    make_golden.py            all operators
+    make_golden.py            all of them
     make_golden.py add mul    these
 
 An operator is one entry of TABLE: its name, and a function that returns its cases
@@ -19,6 +19,9 @@ case the folder tests/golden/NAME gets the files
 all float32.  Inputs and dy are float32 numbers; PyTorch computes with them in double, so that the
 files are its formulas and neither the rounding nor the threads of one machine.  The numbers of an
 op depend on its name alone: a new entry changes no other file.
+
+A layer is an entry like an operator: its inputs are those of the layer and then its parameters, in the
+order and layout in which ours shows them.
 
 The tests read these files (tests/support/golden.hpp) and never need PyTorch.
 """
@@ -272,6 +275,91 @@ TABLE |= {
     ],
     "softmax": lambda: [("all", lambda x: nn.softmax(x, -1), normal(5, 7))],
     "log_softmax": lambda: [("all", lambda x: nn.log_softmax(x, -1), normal(5, 7))],
+}
+
+# --- layers -------------------------------------------------------------------
+
+
+def attention(heads, causal=False):
+    """Parameters: q_proj, k_proj, v_proj, out_proj, each weight and bias."""
+
+    def attend(query, key, value, qw, qb, kw, kb, vw, vb, ow, ob):
+        query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+        mask = torch.full((len(query), len(key)), -torch.inf).triu(1).double() if causal else None
+        y, _ = nn.multi_head_attention_forward(
+            query, key, value, query.shape[-1], heads, torch.cat([qw, kw, vw]),
+            torch.cat([qb, kb, vb]), None, None, False, 0.0, ow, ob, attn_mask=mask)
+        return y.transpose(0, 1)
+
+    return attend
+
+
+def linears(*shapes):
+    """Weight and bias of each."""
+    return [numbers for out, width in shapes for numbers in (normal(out, width), normal(out))]
+
+
+def encoder_layer(heads, **options):
+    """Parameters: those of attention, then linear1, linear2, norm1, norm2."""
+
+    def run(x, qw, qb, kw, kb, vw, vb, ow, ob, w1, b1, w2, b2, g1, s1, g2, s2):
+        layer = torch.nn.TransformerEncoderLayer(
+            x.shape[-1], heads, len(w1), 0.0, batch_first=True, **options).double()
+        state = {
+            "self_attn.in_proj_weight": torch.cat([qw, kw, vw]),
+            "self_attn.in_proj_bias": torch.cat([qb, kb, vb]),
+            "self_attn.out_proj.weight": ow, "self_attn.out_proj.bias": ob,
+            "linear1.weight": w1, "linear1.bias": b1, "linear2.weight": w2, "linear2.bias": b2,
+            "norm1.weight": g1, "norm1.bias": s1, "norm2.weight": g2, "norm2.bias": s2,
+        }
+        return torch.nn.utils.stateless.functional_call(layer, state, (x,))
+
+    return run
+
+
+def cell(function):
+    """Inputs x and state; parameters ih and hh.  The new state, or both of them, [n, 2 hidden]."""
+
+    def step(x, *rest):
+        *state, w_ih, b_ih, w_hh, b_hh = rest
+        state = tuple(state) if len(state) > 1 else state[0]
+        y = function(x, state, w_ih, w_hh, b_ih, b_hh)
+        return torch.cat(y, 1) if isinstance(y, tuple) else y
+
+    return step
+
+
+def sequence(function, states):
+    def run(x, w_ih, b_ih, w_hh, b_hh):
+        start = torch.zeros(1, len(x), w_hh.shape[1]).double()
+        state = (start,) * states if states > 1 else start
+        return function(x, state, [w_ih, w_hh, b_ih, b_hh], True, 1, 0.0, True, False, True)[0]
+
+    return run
+
+
+TABLE |= {
+    "multi_head_attention": lambda: [
+        ("self-causal", lambda x, *p: attention(2, True)(x, x, x, *p),
+         normal(2, 3, 4), *linears(*[(4, 4)] * 4)),
+        ("cross", attention(3),
+         normal(2, 3, 6), normal(2, 4, 6), normal(2, 4, 6), *linears(*[(6, 6)] * 4)),
+    ],
+    "transformer_encoder_layer": lambda: [
+        (case, encoder_layer(2, **options), normal(2, 3, 4),
+         *linears(*[(4, 4)] * 4, (5, 4), (4, 5)), *[normal(4) for _ in range(4)])
+        for case, options in [("post-relu", {}),
+                              ("pre-gelu", {"norm_first": True, "activation": "gelu"})]
+    ],
+    "lstm": lambda: [
+        ("cell", cell(torch.lstm_cell), normal(2, 3), normal(2, 4), normal(2, 4),
+         *linears((16, 3), (16, 4))),
+        ("sequence", sequence(torch._VF.lstm, 2), normal(2, 3, 3), *linears((8, 3), (8, 2))),
+    ],
+    "gru": lambda: [
+        ("cell", cell(torch.gru_cell), normal(2, 3), normal(2, 4), *linears((12, 3), (12, 4))),
+        ("sequence", sequence(torch._VF.gru, 1), normal(2, 3, 3), *linears((6, 3), (6, 2))),
+    ],
 }
 
 # --- losses -------------------------------------------------------------------
