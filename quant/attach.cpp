@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "quant/groups.hpp"
+
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
@@ -32,11 +34,11 @@ std::unique_ptr<RangePolicy> make_range(const std::string& range, const RangeOpt
   return learned_range(options);
 }
 
-/// Reads the groups off the tape and fills the slots.
+/// Fills the slots, group by group.
 class Plan {
  public:
   Plan(nn::Module& model, const Tape& tape, const Var& image, const Spec& spec)
-      : tape_(tape), spec_(spec) {
+      : tape_(tape), groups_(tape), spec_(spec), batch_(image.shape()[0]) {
     std::map<std::string, int> widths;
     for (const auto& [layer, bits] : spec.weight_bits) {
       const auto [found, first] = widths.emplace(layer, bits);
@@ -44,9 +46,6 @@ class Plan {
             " and ", bits, "; expected one");
     }
     for (auto& [name, slot] : nn::slots(model)) slots_[name] = slot;
-    for (const auto& node : tape.nodes())
-      for (const Var& input : node->inputs())
-        if (input) consumers_[input.id()].push_back(node.get());
     fill_input(image);
     for (const auto& node : tape.nodes()) read(*node);
     check(named_.size() == spec.weight_bits.size(), "[attach] a width is given for a layer that ",
@@ -55,47 +54,55 @@ class Plan {
   }
 
  private:
-  static bool any(std::string_view op, std::initializer_list<std::string_view> names) {
-    return std::find(names.begin(), names.end(), op) != names.end();
+  /// The slot whose codes all inputs of `node` have, null if there is no such one.
+  const nn::Slot* common_codes(const Node& node) const {
+    const nn::Slot* common = nullptr;
+    for (const Var& input : node.inputs()) {
+      const auto found = codes_.find(input.id());
+      if (found == codes_.end() || (common && found->second != common)) return nullptr;
+      common = found->second;
+    }
+    return common;
   }
 
-  static bool activates(const Node& node) { return any(node.op(), {"relu", "clip"}); }
-
-  /// True where the values stay what they are: codes in, the same codes out.
-  bool inherits(const Node& node) const {
-    return any(node.op(), {"max_pool2d", "reshape", "pad_channels"}) ||
-           (activates(node) && quantized_.count(node.inputs()[0].id()));
+  bool not_negative(const Node& node) const {
+    if (never_negative(node)) return true;
+    const auto known = [this](const Var& input) { return not_negative_.count(input.id()) > 0; };
+    return keeps_sign(node) && std::all_of(node.inputs().begin(), node.inputs().end(), known);
   }
 
-  /// The node that goes on with this one in a single integer op, if any.
-  const Node* follower(const Node& node) const {
-    const auto found = consumers_.find(node.output().id());
-    if (found == consumers_.end() || found->second.size() != 1) return nullptr;
-    const Node* next = found->second[0];
-    const bool product = any(node.op(), {"conv2d", "linear"});
-    if (next->op() == "batch_norm") return product ? next : nullptr;
-    if (activates(*next)) return product || any(node.op(), {"batch_norm", "add"}) ? next : nullptr;
-    return nullptr;
+  // Zero is a code of every grid: a state that starts as zeros needs no quantizer.
+  bool has_codes(const Var& value) const {
+    if (codes_.count(value.id())) return true;
+    if (groups_.maker(value) || !value.name().empty()) return false;
+    const auto numbers = value.value().span();
+    return std::all_of(numbers.begin(), numbers.end(), [](Real v) { return v == 0; });
   }
 
   void read(const Node& node) {
     if (node.op() == "fake_quant") return;
-    if (any(node.op(), {"conv2d", "linear"})) fill_weight(node);
-    const void* from = node.inputs()[0].id();
+    const bool lookup = looks_up(node);
+    if (multiplies_weight(node) || lookup) fill_weight(node, lookup ? 0 : 1);
+    if (node.op() == "matmul")
+      for (const Var& operand : node.inputs()) check_codes(node, operand);
     const void* to = node.output().id();
-    const bool positive =
-        node.op() == "relu" || (node.op() == "clip" && node.attributes().get<double>("low") >= 0);
-    const bool both = node.op() != "add" || not_negative_.count(node.inputs()[1].id());
-    const bool keeps_sign =
-        inherits(node) || any(node.op(), {"avg_pool2d", "global_avg_pool", "add"});
-    if (positive || (keeps_sign && both && not_negative_.count(from))) not_negative_.insert(to);
-    if (inherits(node)) {
-      if (quantized_.count(from)) quantized_.insert(to);
-      return;
+    if (not_negative(node)) not_negative_.insert(to);
+    if (moves_codes(node) || clamps(node)) {
+      if (const nn::Slot* codes = common_codes(node)) {
+        codes_[to] = codes;
+        return;
+      }
+      // Single inputs without codes are inside a group, which goes on.
+      if (moves_codes(node) && node.op() != "concat" && !lookup) return;
     }
-    if (follower(node) || !consumers_.count(to)) return;  // the group goes on, or is the last
-    fill_activation(node);
-    quantized_.insert(to);
+    if (groups_.follower(node) || groups_.readers(node.output()).empty()) return;
+    codes_[to] = fill_activation(node);
+  }
+
+  /// A gather from a parameter: an embedding.
+  bool looks_up(const Node& node) const {
+    return node.op() == "gather" && !groups_.maker(node.inputs()[0]) &&
+           !node.inputs()[0].name().empty();
   }
 
   nn::Slot& slot(const Node& node, const std::string& which) {
@@ -105,8 +112,6 @@ class Plan {
     check(found != slots_.end(), "[attach] the result of ", node.op(), " in layer \"", layer,
           "\" has to be quantized, but there is no slot ", name,
           "; try a module with slots (nn::Add, nn::AvgPool2d, nn::Relu, ...)");
-    check(!*found->second, "[attach] slot ", name, " of layer \"", layer,
-          "\" is filled already; try detach first");
     return *found->second;
   }
 
@@ -116,9 +121,8 @@ class Plan {
 
   /// The one op that reads the image, or `value`, a reshape of it.
   const Node& reader_of_image(const Var& value) const {
-    const auto users = consumers_.find(value.id());
-    check(users != consumers_.end(), "[attach] no layer with weights reads the model's input");
-    const std::vector<const Node*>& readers = users->second;
+    const std::vector<const Node*>& readers = groups_.readers(value);
+    check(!readers.empty(), "[attach] no layer with weights reads the model's input");
     check(readers.size() == 1, "[attach] the model's input is read twice: got ", readers[0]->op(),
           " in layer \"", readers[0]->layer(), "\" and ", readers.back()->op(), " in layer \"",
           readers.back()->layer(), "\"; expected one conv2d or linear, whose input_q quantizes it");
@@ -126,52 +130,78 @@ class Plan {
   }
 
   void fill_input(const Var& image) {
+    const auto lookup = [this](const auto& node) { return looks_up(*node); };
+    if (groups_.readers(image).empty() &&
+        std::any_of(tape_.nodes().begin(), tape_.nodes().end(), lookup))
+      return;  // words for an embedding: indices have no range
     const Node* product = &reader_of_image(image);
     while (product->op() == "reshape") product = &reader_of_image(product->output());
-    check(any(product->op(), {"conv2d", "linear"}), "[attach] the first op, ", product->op(),
-          " in layer \"", product->layer(), "\", has no input_q; expected conv2d or linear");
+    check(multiplies_weight(*product), "[attach] the first op, ", product->op(), " in layer \"",
+          product->layer(), "\", has no input_q; expected conv2d or linear");
     const Widths widths = Widths::one(max_bits);
     const RangeOptions range{Coding::natural, widths, 1, true, false, false};
     const Tensor& x = image.value();
-    slot(*product, "input_q")
-        .fill(std::make_shared<Quantizer>(
-            Quantizer::Info{name_of(*product, "input_q"), Role::input, x.size() / x.dim(0),
-                            Coding::natural, widths, 1, 0},
-            fixed_bits(widths, max_bits), minmax_range(range)));
-    quantized_.insert(image.id());
+    nn::Slot& socket = slot(*product, "input_q");
+    socket.fill(std::make_shared<Quantizer>(
+        Quantizer::Info{name_of(*product, "input_q"), Role::input, x.size() / x.dim(0),
+                        Coding::natural, widths, 1, 0},
+        fixed_bits(widths, max_bits), minmax_range(range)));
+    codes_[image.id()] = &socket;
   }
 
-  void fill_weight(const Node& node) {
-    check(quantized_.count(node.inputs()[0].id()), "[attach] the input of ", node.op(),
-          " in layer \"", node.layer(), "\" comes from ", producer(node.inputs()[0]),
+  void check_codes(const Node& node, const Var& operand) const {
+    check(has_codes(operand), "[attach] the input of ", node.op(), " in layer \"", node.layer(),
+          "\" comes from ", groups_.origin(operand),
           ", which leaves no codes; try a layer with slots there");
-    const Tensor& weight = node.inputs()[1].value();
+  }
+
+  // The weight is input `at` of the node; all else a product reads must be codes.
+  void fill_weight(const Node& node, std::size_t at) {
+    const bool product = at > 0, transposed = node.op() == "conv_transpose2d";
+    if (product) check_codes(node, node.inputs()[0]);
+    const Tensor& weight = node.inputs()[at].value();
     TensorSpec spec = spec_.weight;
-    weight_names_ += (weight_names_.empty() ? "" : ", ") + std::string(node.layer());
-    for (const auto& [layer, bits] : spec_.weight_bits)
-      if (layer == node.layer()) {
+    const std::string layer(node.layer());
+    if (weights_.insert(layer).second) weight_names_ += (weight_names_.empty() ? "" : ", ") + layer;
+    for (const auto& [name, bits] : spec_.weight_bits)
+      if (name == layer) {
         spec.bits = "fixed";
         spec.start = bits;
         named_.insert(layer);
       }
-    const Index rows = spec.per_channel ? weight.dim(0) : 1;
-    fill(node, "weight_q", Role::weight, weight.size(), Coding::symmetric, rows, weight.dim(0),
-         spec);
+    // Rows of a transposed convolution are inputs: a scale of each would stay inside the sum.
+    const Index rows = spec.per_channel && !transposed ? weight.dim(0) : 1;
+    const Index channels = !product ? 0 : transposed ? node.output().shape()[-1] : weight.dim(0);
+    const nn::Slot* codes = fill(node, "weight_q", Role::weight, weight.size(), Coding::symmetric,
+                                 rows, channels, spec);
+    if (!product && rows == 1) codes_[node.inputs()[at].id()] = codes;
   }
 
-  void fill_activation(const Node& node) {
+  const nn::Slot* fill_activation(const Node& node) {
     TensorSpec spec = spec_.activation;
     const bool positive = not_negative_.count(node.output().id()) > 0;
     if (positive) spec.affine = false;
     const Coding coding = positive || spec.affine ? Coding::natural : Coding::twos;
     if (spec.affine && spec.range == "learned") spec.range = "mse";
-    const Tensor& y = node.output().value();
-    fill(node, "output_q", Role::activation, y.size() / y.dim(0), coding, 1, 0, spec);
+    const Index elements = std::max<Index>(1, node.output().value().size() / batch_);
+    return fill(node, "output_q", Role::activation, elements, coding, 1, 0, spec);
   }
 
-  void fill(const Node& node, const std::string& which, Role role, Index elements, Coding coding,
-            Index rows, Index channels, const TensorSpec& spec) {
+  // A layer that is applied again, as a cell is at every step, has its quantizer.
+  const nn::Slot* shared(const Node& node, const nn::Slot& socket, const std::string& name,
+                         Coding coding) const {
+    const auto& info = dynamic_cast<const Quantizer&>(*socket.get()).info();
+    check(filled_by_.at(&socket) == node.op() && info.coding == coding, "[attach] slot ", name,
+          " of layer \"", node.layer(), "\" would quantize two tensors that differ in kind: got ",
+          node.op(), " after ", filled_by_.at(&socket),
+          "; expected one op in a slot; try a module ", "for each");
+    return &socket;
+  }
+
+  const nn::Slot* fill(const Node& node, const std::string& which, Role role, Index elements,
+                       Coding coding, Index rows, Index channels, const TensorSpec& spec) {
     nn::Slot& socket = slot(node, which);
+    if (socket) return shared(node, socket, name_of(node, which), coding);
     const bool fixed = spec.bits == "fixed";
     const Widths widths = fixed ? Widths::one(static_cast<int>(std::lround(spec.start)))
                                 : Widths::range(spec.lowest, spec.highest);
@@ -180,6 +210,8 @@ class Plan {
     socket.fill(std::make_shared<Quantizer>(
         Quantizer::Info{name_of(node, which), role, elements, coding, widths, rows, channels},
         make_bits(spec, widths, start(spec)), make_range(spec.range, range)));
+    filled_by_[&socket] = node.op();
+    return &socket;
   }
 
   double start(const TensorSpec& spec) {
@@ -189,13 +221,6 @@ class Plan {
     return spec.lowest + static_cast<double>(u) * (spec.highest - spec.lowest);
   }
 
-  std::string producer(const Var& value) const {
-    for (const auto& node : tape_.nodes())
-      if (node->output().id() == value.id())
-        return std::string(node->op()) + " in layer \"" + std::string(node->layer()) + "\"";
-    return "outside the model";
-  }
-
   std::string missing_name() const {
     for (const auto& [layer, bits] : spec_.weight_bits)
       if (!named_.count(layer)) return layer;
@@ -203,11 +228,14 @@ class Plan {
   }
 
   const Tape& tape_;
+  const Groups groups_;
   const Spec& spec_;
+  const Index batch_;
   std::map<std::string, nn::Slot*> slots_;
-  std::map<const void*, std::vector<const Node*>> consumers_;
-  std::set<const void*> quantized_, not_negative_;
-  std::set<std::string> named_;
+  std::map<const void*, const nn::Slot*> codes_;  // of a tensor: the slot they are from
+  std::map<const nn::Slot*, std::string_view> filled_by_;
+  std::set<const void*> not_negative_;
+  std::set<std::string> weights_, named_;
   std::string weight_names_;
   std::uint32_t drawn_ = 0;
 };
