@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <sstream>
 #include <unordered_map>
 
 #include "quant/deploy/group.hpp"
@@ -40,6 +41,12 @@ std::string place(const Node& node) {
   return std::string(node.op()) + " in layer \"" + std::string(node.layer()) + '"';
 }
 
+std::string text_of(const Shape& shape) {
+  std::ostringstream text;
+  text << shape;
+  return text.str();
+}
+
 Shape without_batch(const Shape& shape) { return Shape(shape.dims().subspan(1)); }
 
 class Lowering {
@@ -60,12 +67,14 @@ class Lowering {
     if (op == "fake_quant") return read_quantizer();
     if (op == "conv2d" || op == "linear") return read_product();
     if (op == "batch_norm") return read_batch_norm();
-    if (op == "relu" || op == "clip") return read_activation();
+    if (op == "relu" || op == "relu6" || op == "clip") return read_activation();
     if (op == "add") return become(sum_group(node, codes(0), codes(1)));
     if (op == "avg_pool2d" || op == "global_avg_pool")
       return become(average_group(node, codes(0), node.inputs()[0].shape()));
     if (op == "max_pool2d" || op == "pad_channels" || op == "reshape") return read_op_on_codes();
-    error("has no integer form", "conv2d, linear, batch_norm, relu, clip, add, pools, reshape");
+    error("has no integer form: got an output of " + text_of(node.output().shape()),
+          "conv2d, linear, batch_norm, relu, relu6, clip, add, max, average and global pools, "
+          "reshape and pad_channels; try these layers, or keep the network in float");
   }
 
   // --- quantizers -----------------------------------------------------------
@@ -146,11 +155,13 @@ class Lowering {
   }
 
   void read_activation() {
-    const bool relu = node_->op() == "relu";
-    const Attributes attributes = node_->attributes();
-    const double low = relu ? 0 : attributes.get<double>("low");
-    const double high =
-        relu ? std::numeric_limits<double>::infinity() : attributes.get<double>("high");
+    double low = 0, high = std::numeric_limits<double>::infinity();
+    if (node_->op() == "relu6") high = 6;
+    if (node_->op() == "clip") {
+      const Attributes attributes = node_->attributes();
+      low = attributes.get<double>("low");
+      high = attributes.get<double>("high");
+    }
     if (const Group* group = open_group(0)) return become(activated(*group, low, high));
     const int x = codes(0);
     const Value& value = graph_.value(x);
@@ -170,7 +181,10 @@ class Lowering {
   void read_op_on_codes() {
     const Shape& shape = node_->output().shape();
     if (shape.rank() < 2 || shape[0] != batch_)
-      error("does not keep the batch in axis 0", "ops that treat samples alike");
+      error("does not keep the batch in axis 0: got " + text_of(shape) + " from " +
+                text_of(node_->inputs()[0].shape()),
+            "ops that treat samples alike; try linear of [N, in], not of [N, T, in], which has no "
+            "integer form");
     const Attributes attributes = node_->attributes();
     if (node_->op() == "reshape") {
       if (std::holds_alternative<Image>(meaning(0).what)) return become(Image{});
