@@ -14,7 +14,7 @@ struct TensorSpec {
   double start = 8;  // the width (fixed) or where the search starts
   int lowest = min_bits, highest = max_bits;
   std::string range = "learned";  // minmax | mse | learned
-  bool per_channel = false;       // weights only
+  bool per_channel = false;       // weights only, not of a transposed conv
   bool affine = false;            // activations of both signs: zero-point instead of a sign;
                                   // learned ranges have none, mse is taken then
   bool random_start = false;      // learned widths start anywhere in [lowest, highest]
@@ -28,15 +28,19 @@ struct Spec {
 };
 
 /// Fills the slots of `model`: input_q of the first layer (8 bits, affine), each
-/// Conv and Linear weight_q, and output_q of every op that ends a group (conv or
-/// linear, batch norm, activation), add and average pool, but not of the last
-/// layer.  Reads the groups from a tape recorded over `sample` [1, ...].
+/// weight_q of a conv, transposed conv, linear or embedding, and output_q of every
+/// op that ends a group (product, norm, activation), every op of two tensors and
+/// average pool, but not of the last layer.  Reads the groups (groups.hpp) from a
+/// tape recorded over `sample` [N, ...].  A layer that is applied again and again,
+/// as a cell is, has its quantizers once.  A model that looks its input up in an
+/// embedding has no input_q.
 ///
 /// The quantizers are off: calibrate next (Mode::observe, then calibrated()).
 ///
-/// Errors: a slot that is filled already; an op that ends a group without a
-/// slot; a product that reads no codes; an image that two ops read; a layer name
-/// in `weight_bits` that does not exist, or stands there twice.
+/// Errors: a slot that is filled already, or meets two ops that differ in kind; an
+/// op that ends a group without a slot; a product that reads no codes; an image
+/// that two ops read; a layer name in `weight_bits` that does not exist, or stands
+/// there twice.
 void attach(nn::Module& model, const Tensor& sample, const Spec& spec);
 
 /// attach(), and ranges for every quantizer from a forward pass over `images`.
