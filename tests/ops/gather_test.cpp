@@ -1,3 +1,6 @@
+#include <limits>
+
+#include "core/indices.hpp"
 #include "tests/support/golden.hpp"
 
 namespace fraqat::gather_test {
@@ -105,6 +108,21 @@ TEST_CASE("gather: bad indices are refused") {
                        "[shape] too many dimensions: got 6; expected at most 5", Error);
   CHECK_THROWS_WITH_AS(op::embedding(Var(Tensor({3}, Real(0))), Tensor({1}, Real(0))),
                        "[embedding] no table: got [3]; expected table[rows, width]", Error);
+}
+
+TEST_CASE("gather: more positions than a Real can tell apart are refused") {
+  constexpr Index exact = Index(1) << std::numeric_limits<Real>::digits;
+  const Tensor first({1}, Real(0));
+  CHECK_NOTHROW(check_indices("gather", "position", first, exact));
+  CHECK_THROWS_WITH_AS(check_indices("gather", "position", first, exact + 1),
+                       doctest::Contains("[gather] too many for an index that is a Real: got "),
+                       Error);
+  if (sizeof(Real) == sizeof(float)) {
+    CHECK_THROWS_WITH_AS(op::embedding(Var(Tensor({exact + 1, 1})), first),
+                         "[gather] too many for an index that is a Real: got 16777217 positions; "
+                         "expected at most 16777216; try several smaller tables",
+                         Error);
+  }
 }
 
 }  // namespace fraqat::gather_test
