@@ -29,10 +29,11 @@ class Reader {
   void read(const Node& node) {
     const Var& x = node.inputs()[0];
     const Shape& y = node.output().shape();
-    if (node.op() == "conv2d") {
+    if (node.op() == "conv2d" || node.op() == "conv_transpose2d") {
       const Var& weight = node.inputs()[1];
       windows_[weight.name()] = {weight.shape()[1], weight.shape()[2], weight.shape()[3]};
-    } else if (node.op() == "reshape" && x.shape().rank() == 4 && y.rank() == 2) {
+    } else if (node.op() == "reshape" && x.shape().rank() == 4 && y.rank() == 2 &&
+               y[0] == x.shape()[0]) {  // not the rows that a Linear makes of an image
       flat_[node.output().id()] = {x.shape()[1], x.shape()[2], x.shape()[3]};
     } else if (const auto found = flat_.find(x.id()); found != flat_.end()) {
       if (node.op() == "linear")

@@ -16,7 +16,8 @@ namespace fraqat::models {
 std::string pytorch_name(std::string_view name);
 
 /// Gives the float network `model`, for images of `sample`, the numbers of
-/// `tensors`.  Kernels are turned from [O, I, H, W] to [O, H, W, I], and the
+/// `tensors`.  Kernels are turned from [O, I, H, W] to [O, H, W, I] (those of
+/// transposed convolutions from [I, O, H, W] to [I, H, W, O]), and the
 /// columns of a product behind a flatten from channels, rows, columns to rows,
 /// columns, channels; `num_batches_tracked` is left out.  What is missing, extra
 /// or of another shape is listed in one Error{input}, in PyTorch's names and

@@ -152,6 +152,28 @@ TEST_CASE("weights: every network by name takes PyTorch's state, each number at 
   }
 }
 
+TEST_CASE("weights: transposed convolutions are turned, a Linear of pixels is not") {
+  nn::Initializer init(1);
+  nn::Sequential net;
+  net.add(std::make_unique<nn::ConvTranspose2d>(3, 3, 3, init), "up");  // a cube fits either way
+  net.add(std::make_unique<nn::Linear>(3, 4, init), "mix");
+  nn::name_modules(net);
+  nn::SafeTensors file = zeros_like_pytorch(net);
+  for (nn::SafeTensors::Entry& entry : file.entries)
+    for (std::size_t i = 0; entry.dtype == nn::DType::f32 && 4 * i < entry.bytes.size(); ++i) {
+      const auto value = static_cast<float>(i);
+      std::memcpy(entry.bytes.data() + 4 * i, &value, 4);
+    }
+  models::apply_pytorch(net, {4, 4, 3}, file, "the file");
+  const nn::NamedTensors state = nn::state_of(net);
+  const Tensor& up = state.at("up.weight");
+  for (Index i = 0; i < up.size(); ++i) {
+    const Index o = i % 3, s = i / 3 % 3, r = i / 9 % 3, in = i / 27;
+    REQUIRE(up[i] == static_cast<float>(((in * 3 + o) * 3 + r) * 3 + s));
+  }
+  for (Index i = 0; i < 12; ++i) CHECK(state.at("mix.weight")[i] == static_cast<float>(i));
+}
+
 TEST_CASE("weights: missing, extra and reshaped tensors are listed together, and nothing changes") {
   const auto model = models::make("resnet20", {32, 32, 3}, 10, 1);
   const nn::NamedTensors before = nn::state_of(*model);
