@@ -13,15 +13,16 @@ test::Function attended(nn::MultiHeadAttention& layer, const Tensor& mask = {}) 
   };
 }
 
-Var zeros(const Shape& shape) { return Var(Tensor(shape, Real(0))); }
+Var zero_input(const Shape& shape) { return Var(Tensor(shape, Real(0))); }
 
 }  // namespace
 
 TEST_CASE("attention: shapes, gradient, threads") {
   nn::Initializer init(1);
   nn::MultiHeadAttention layer(4, 2, init);
-  CHECK(layer(zeros({2, 5, 4})).shape() == Shape{2, 5, 4});
-  CHECK(layer(zeros({2, 5, 4}), zeros({2, 3, 4}), zeros({2, 3, 4})).shape() == Shape{2, 5, 4});
+  CHECK(layer(zero_input({2, 5, 4})).shape() == Shape{2, 5, 4});
+  CHECK(layer(zero_input({2, 5, 4}), zero_input({2, 3, 4}), zero_input({2, 3, 4})).shape() ==
+        Shape{2, 5, 4});
   test::check_layer(layer, {{2, 3, 4}}, attended(layer));
   test::check_layer(layer, {{2, 2, 4}, {2, 3, 4}, {2, 3, 4}}, attended(layer));
   test::check_layer(layer, {{1, 3, 4}}, attended(layer, nn::causal_mask(3)));
@@ -59,13 +60,13 @@ TEST_CASE("attention: what does not fit is refused") {
                        "[MultiHeadAttention] heads do not share the channels out: got 3 heads, 4 "
                        "channels; expected a multiple of the heads",
                        Error);
-  CHECK_THROWS_WITH_AS(layer(zeros({2, 4})), doctest::Contains("got query [2, 4], key [2, 4]"),
+  CHECK_THROWS_WITH_AS(layer(zero_input({2, 4})), doctest::Contains("got query [2, 4], key [2, 4]"),
                        Error);
-  CHECK_THROWS_WITH_AS(layer(zeros({2, 5, 4}), zeros({2, 3, 4}), zeros({2, 2, 4})),
+  CHECK_THROWS_WITH_AS(layer(zero_input({2, 5, 4}), zero_input({2, 3, 4}), zero_input({2, 2, 4})),
                        "[MultiHeadAttention] shapes do not fit: got query [2, 5, 4], key [2, 3, "
                        "4], value [2, 2, 4]; expected query[N, T, 4], key and value [N, S, 4]",
                        Error);
-  const Var x = zeros({2, 3, 4});
+  const Var x = zero_input({2, 3, 4});
   CHECK_THROWS_WITH_AS(layer(x, x, x, nn::causal_mask(4)),
                        "[MultiHeadAttention] mask does not fit: got [4, 4]; expected what "
                        "stretches to the scores [N, heads, T, S], [2, 2, 3, 3]",
@@ -107,7 +108,7 @@ TEST_CASE("encoder layer: shapes, gradient, threads") {
   nn::Initializer init(1);
   for (const bool norm_first : {false, true}) {
     nn::TransformerEncoderLayer layer(4, 2, 6, init, {0, norm_first, true});
-    CHECK(layer(zeros({2, 5, 4})).shape() == Shape{2, 5, 4});
+    CHECK(layer(zero_input({2, 5, 4})).shape() == Shape{2, 5, 4});
     test::check_layer(layer, {{2, 3, 4}}, [&](std::span<const Var> x) { return layer(x[0]); });
   }
 }
@@ -137,7 +138,7 @@ TEST_CASE("encoder layer: a mask reaches attention, dropout only training") {
   const auto noisy = first(x);
   TrainingStep without_noise({}, false);
   CHECK(first(x) != noisy);
-  CHECK_THROWS_WITH_AS(layer(zeros({3, 4})),
+  CHECK_THROWS_WITH_AS(layer(zero_input({3, 4})),
                        "[TransformerEncoderLayer] shapes do not fit: got x [3, 4]; expected x[N, "
                        "T, 4]",
                        Error);

@@ -6,7 +6,9 @@
 #include "nn/attention.hpp"
 #include "nn/containers.hpp"
 #include "nn/recurrent.hpp"
+#include "nn/state.hpp"
 #include "quant/attach.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 using namespace fraqat;
 using quant::Quantizer;
@@ -244,6 +246,30 @@ TEST_CASE("attach: cells over time: every step shares the cell's quantizers") {
               "lstm.cell.new_cell.output_q", "lstm.cell.squashed.output_q",
               "lstm.cell.new_hidden.output_q"});
   CHECK(attached_names(gru, Role::activation).size() == 12);
+}
+
+TEST_CASE("attach: widths and ranges of attention and cells are state, and come back from a file") {
+  const auto quantized = [](std::uint64_t seed) {
+    nn::Initializer init(seed);
+    auto net = std::make_unique<nn::Sequential>();
+    then(*net, std::make_unique<nn::Linear>(3, 4, init), "in");
+    then(*net, std::make_unique<nn::TransformerEncoderLayer>(4, 2, 6, init), "block");
+    then(*net, std::make_unique<nn::Gru>(4, 3, init), "gru");
+    quant::Spec spec;
+    spec.seed = seed;
+    spec.weight.bits = spec.activation.bits = "stochastic";
+    spec.weight.random_start = spec.activation.random_start = true;
+    quant::quantize(*net, normal_input({2, 4, 3}), spec);
+    return net;
+  };
+  const auto written = quantized(1), read = quantized(2);
+  const Tensor x = normal_input({3, 4, 3});
+  const Tensor expected = (*written)(Var(x)).value();
+  CHECK(relative_error((*read)(Var(x)).value(), expected) > 0.01);
+  const test::TemporaryDirectory folder;
+  nn::save_state(*written, folder / "quantized.safetensors");
+  nn::load_state(*read, folder / "quantized.safetensors");
+  CHECK(relative_error((*read)(Var(x)).value(), expected) == 0);
 }
 
 TEST_CASE("attach: one slot for two tensors of different kinds is refused") {
