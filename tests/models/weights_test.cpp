@@ -134,8 +134,9 @@ TEST_CASE("weights: every network by name takes PyTorch's state, each number at 
         std::memcpy(entry.bytes.data() + 4 * i, &value, 4);
       }
     models::apply_pytorch(*model, {16, 16, 3}, file, name);
-    for (const auto& [own_name, tensor] : nn::state_of(*model)) {
-      CAPTURE(own_name);
+    for (const auto& named : nn::state_of(*model)) {  // clang 14 captures no structured binding
+      CAPTURE(named.first);
+      const Tensor& tensor = named.second;
       const Shape& shape = tensor.shape();
       CHECK(tensor[tensor.size() - 1] == static_cast<float>(tensor.size() - 1));
       if (shape.rank() != 4) continue;
