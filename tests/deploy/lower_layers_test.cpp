@@ -7,8 +7,7 @@
 #include "quant/deploy/engine.hpp"
 #include "quant/deploy/lower.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::lower_layers_test {
 namespace {
 
 Tensor layer_sample(const Shape& shape) {
@@ -105,3 +104,5 @@ TEST_CASE("relu6 and batch norm 1d are lowered") {
   for (Index i = 0; i < y.size(); ++i)
     CHECK(double(y[i]) == doctest::Approx(double(expected[i])).epsilon(0.02));
 }
+
+}  // namespace fraqat::lower_layers_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/layers.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::activations_test {
 namespace {
 
 // The layer, its name, and the op that it is.
@@ -46,3 +45,5 @@ TEST_CASE("activations: the numbers of a function are the layer's arguments") {
   check_activation(std::make_unique<nn::Softplus>(Real(2), Real(3)), "Softplus",
                    [](const Var& x) { return op::softplus(x, 2, 3); });
 }
+
+}  // namespace fraqat::activations_test

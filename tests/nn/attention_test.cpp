@@ -3,8 +3,7 @@
 #include "tests/support/golden.hpp"
 #include "tests/support/layers.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::attention_test {
 namespace {
 
 test::Function attended(nn::MultiHeadAttention& layer, const Tensor& mask = {}) {
@@ -143,3 +142,5 @@ TEST_CASE("encoder layer: a mask reaches attention, dropout only training") {
                        "T, 4]",
                        Error);
 }
+
+}  // namespace fraqat::attention_test

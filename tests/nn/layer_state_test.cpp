@@ -8,8 +8,7 @@
 #include "nn/state.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::layer_state_test {
 namespace {
 
 // One of every layer that owns numbers; forward is not what this is about.
@@ -63,3 +62,5 @@ TEST_CASE("state: every layer comes back from its file, bit for bit, under the n
   CHECK(a.at("ln.weight").shape() == Shape{2, 3});
   CHECK(a.size() == 2 + 2 + 2 + 4 + 2 + 2 + 1 + (8 + 4 + 4) + 4 + 4);
 }
+
+}  // namespace fraqat::layer_state_test

@@ -5,8 +5,7 @@
 #include "tests/support/golden.hpp"
 #include "tests/support/layers.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::normalisation_test {
 namespace {
 
 std::vector<std::string> parameter_names(nn::Module& layer) {
@@ -92,3 +91,5 @@ TEST_CASE("norms: the slots are passed") {
   CHECK(double(layer(x).value()[1]) == doctest::Approx(102).epsilon(1e-5));
   CHECK(double(group(x).value()[1]) == doctest::Approx(102).epsilon(1e-5));
 }
+
+}  // namespace fraqat::normalisation_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/layers.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::pairs_test {
 namespace {
 
 // The layer, its name, and the op that it is.
@@ -56,3 +55,5 @@ TEST_CASE("pairs: of one tensor it is f(x, x)") {
   CHECK(test::numbers(square(Var(Tensor({2}, std::array<Real, 2>{3, -4}))).value()) ==
         std::vector<Real>{9, 16});
 }
+
+}  // namespace fraqat::pairs_test

@@ -2,7 +2,7 @@
 #include "tests/support/golden.hpp"
 #include "tests/support/layers.hpp"
 
-using namespace fraqat;
+namespace fraqat::products_test {
 
 TEST_CASE("linear: rows of any shape") {
   nn::Initializer init(1);
@@ -116,3 +116,5 @@ TEST_CASE("adaptive max pool: the windows of the average, against the naive loop
                        "x[N, H, W, C] and 1 x 1 or more",
                        Error);
 }
+
+}  // namespace fraqat::products_test

@@ -3,8 +3,7 @@
 #include "tests/support/golden.hpp"
 #include "tests/support/layers.hpp"
 
-using namespace fraqat;
-
+namespace fraqat::recurrent_test {
 namespace {
 
 // Both halves of the new state side by side, as the golden file has them.
@@ -119,3 +118,5 @@ TEST_CASE("cells: what does not fit is refused") {
                        "[GruCell] state does not fit: got nothing; expected [4, 2]; try zeros(n)",
                        Error);
 }
+
+}  // namespace fraqat::recurrent_test

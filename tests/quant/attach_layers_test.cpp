@@ -10,7 +10,8 @@
 #include "quant/attach.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-using namespace fraqat;
+namespace fraqat::attach_layers_test {
+
 using quant::Quantizer;
 using quant::Role;
 
@@ -298,3 +299,5 @@ TEST_CASE("attach: one slot for two tensors of different kinds is refused") {
                        "module for each",
                        Error);
 }
+
+}  // namespace fraqat::attach_layers_test
