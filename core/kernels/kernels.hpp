@@ -60,6 +60,12 @@ struct Level {
   Real scale, lo, hi, weight;
 };
 
+/// y = (x - mean) factor + shift: one of each for every of the C channels of a row.
+struct ChannelScale {
+  Index C;
+  const Real *mean, *factor, *shift;
+};
+
 struct LevelSums {
   Real value;  // sum dy scale c
   Real slope;  // weight sum dy (c - x / scale where lo <= x / scale <= hi)
@@ -116,6 +122,27 @@ struct Table {
     /// dx[kernel, W, C]: dy where x is the first of its window to equal y, 0 elsewhere.
     void (*backward)(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
   } max_pool;
+
+  /// Rows of C channels: batch norm, with what follows it.  With `relu`, a y that
+  /// is not positive becomes 0 (a NaN stays one) and passes no gradient.
+  struct Channels {
+    /// sums += x and, C behind it, x^2.
+    void (*moments)(Index C, Index rows, const Real* x, double* sums);
+
+    /// y = scaled x, plus the addend unless it is null.
+    void (*forward)(const ChannelScale& scale, Index rows, bool relu, const Real* x,
+                    const Real* addend, Real* y);
+
+    /// sums += h and, C behind it, h (x - mean), where h is dy as far as it passes:
+    /// by y, unless it is null, and then h is written (it may be dy); else by the
+    /// scaled x.
+    void (*products)(const ChannelScale& scale, Index rows, bool relu, const Real* x,
+                     const Real* dy, const Real* y, Real* h, double* sums);
+
+    /// dx = factor (h - level - slope (x - mean)); it may be dy.
+    void (*backward)(const ChannelScale& scale, const Real* level, const Real* slope, Index rows,
+                     bool relu, const Real* x, const Real* dy, Real* dx);
+  } channels;
 
   /// Rounding to levels.
   struct Levels {

@@ -21,6 +21,14 @@ void direct_unpack(const DirectConvolution& d, const WeightPitch& pitch, const R
 void max_pool_forward(const PoolRow& row, const Real* x, Real* y);
 void max_pool_backward(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
 
+void channels_moments(Index C, Index rows, const Real* x, double* sums);
+void channels_forward(const ChannelScale& scale, Index rows, bool relu, const Real* x,
+                      const Real* addend, Real* y);
+void channels_products(const ChannelScale& scale, Index rows, bool relu, const Real* x,
+                       const Real* dy, const Real* y, Real* h, double* sums);
+void channels_backward(const ChannelScale& scale, const Real* level, const Real* slope, Index rows,
+                       bool relu, const Real* x, const Real* dy, Real* dx);
+
 void levels_forward(const Level& level, bool add, const Real* x, Real* y, Index n);
 void levels_backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
                      LevelSums& sums);
@@ -29,6 +37,7 @@ constinit const Table table = {
     {L, lanes_scratch, lanes_forward, lanes_backward_weights},
     {L, direct_packed, direct_pack, direct_forward, direct_backward_weights, direct_unpack},
     {max_pool_forward, max_pool_backward},
+    {channels_moments, channels_forward, channels_products, channels_backward},
     {levels_forward, levels_backward}};
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/elementwise.hpp"
+#include "core/kernels/kernels.hpp"
 #include "core/ops.hpp"
 
 /// y = gamma z + beta,  z = (x - mean) / sqrt(variance + epsilon), channel by
@@ -18,107 +19,18 @@
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
-struct BatchNorm {
-  static constexpr std::string_view name = "batch_norm";
-  BatchNormState used;  // the statistics that normalise, not shared with anybody
-  Real epsilon;
-  bool batch_statistics;
-  Tensor x = {}, gamma = {}, inverse = {};  // inverse[c] = 1 / sqrt(variance + epsilon)
-
-  void describe(Attributes& a) const {
-    a("mean", used.mean);
-    a("variance", used.variance);
-    a("epsilon", epsilon);
-    a("batch_statistics", batch_statistics);
-  }
-
-  Tensor forward(const Tensor& input, const Tensor& scale, const Tensor& shift) {
-    x = input;
-    gamma = scale;
-    const Index channels = x.dim(-1);
-    inverse = map([this](Real v) { return 1 / std::sqrt(v + epsilon); }, used.variance);
-    const Tensor factor = map([](Real g, Real i) { return g * i; }, gamma, inverse);
-    Tensor y(x.shape());
-    const auto rows = [=, mean = used.mean.data(), f = factor.data(), b = shift.data()](
-                          Real* __restrict__ out, const Real* in, Index begin, Index end) {
-      for (Index r = begin; r < end; ++r)
-        for (Index c = 0; c < channels; ++c)
-          out[r * channels + c] = (in[r * channels + c] - mean[c]) * f[c] + b[c];
-    };
-    parallel_chunks(x.size() / channels, grain_rows(channels),
-                    [&](Index begin, Index end) { rows(y.data(), x.data(), begin, end); });
-    return y;
-  }
-
-  std::array<Tensor, 3> backward(const Tensor& dy, Needs<3> needs) const {
-    const Index channels = x.dim(-1);
-    Tensor dgamma({channels}), dbeta({channels});
-    const auto sums = sum_rows(
-        x.size() / channels, 2 * channels,
-        [&](Index begin, Index end, double* sum) { add_products(begin, end, dy.data(), sum); });
-    for (Index c = 0; c < channels; ++c) {
-      dbeta[c] = Real(sums[static_cast<std::size_t>(c)]);
-      dgamma[c] = Real(sums[static_cast<std::size_t>(channels + c)] * double(inverse[c]));
-    }
-    std::array<Tensor, 3> gradients;
-    if (needs[0]) gradients[0] = input_gradient(dy, dgamma, dbeta);
-    if (needs[1]) gradients[1] = dgamma;
-    if (needs[2]) gradients[2] = dbeta;
-    return gradients;
-  }
-
- private:
-  // Adds dy and dy (x - mean) of rows [begin, end), channel by channel.
-  void add_products(Index begin, Index end, const Real* dy, double* __restrict__ sum) const {
-    const Index channels = x.dim(-1);
-    const Real *in = x.data(), *mean = used.mean.data();
-    for (Index r = begin; r < end; ++r)
-      for (Index c = 0; c < channels; ++c) {
-        const double d = double(dy[r * channels + c]);
-        sum[c] += d;
-        sum[channels + c] += d * double(in[r * channels + c] - mean[c]);
-      }
-  }
-
-  Tensor input_gradient(const Tensor& dy, const Tensor& dgamma, const Tensor& dbeta) const {
-    const Index channels = x.dim(-1), n = x.size() / channels;
-    Tensor dx(x.shape());
-    const Real share = batch_statistics ? 1 / Real(n) : Real(0);
-    const Tensor factor = map([](Real g, Real i) { return g * i; }, gamma, inverse);
-    const Tensor level = map([=](Real b) { return b * share; }, dbeta);
-    const Tensor slope = map([=](Real g, Real i) { return g * i * share; }, dgamma, inverse);
-    const auto rows = [=, mean = used.mean.data(), f = factor.data(), l = level.data(),
-                       s = slope.data()](Real* __restrict__ out, const Real* d, const Real* in,
-                                         Index begin, Index end) {
-      for (Index r = begin; r < end; ++r)
-        for (Index c = 0; c < channels; ++c) {
-          const Index i = r * channels + c;
-          out[i] = f[c] * (d[i] - l[c] - s[c] * (in[i] - mean[c]));
-        }
-    };
-    parallel_chunks(n, grain_rows(channels), [&](Index begin, Index end) {
-      rows(dx.data(), dy.data(), x.data(), begin, end);
-    });
-    return dx;
-  }
-};
+// In double, per channel: the sum of one number of each row, and behind them of another.
+using Sums = std::vector<double, PoolAllocator<double>>;
 
 BatchNormState batch_statistics(const Tensor& x) {
-  const Index channels = x.dim(-1), n = x.size() / channels;
-  const auto sums =
-      sum_rows(n, 2 * channels, [&](Index begin, Index end, double* __restrict__ sum) {
-        const Real* in = x.data();
-        for (Index r = begin; r < end; ++r)
-          for (Index c = 0; c < channels; ++c) {
-            const double v = double(in[r * channels + c]);
-            sum[c] += v;
-            sum[channels + c] += v * v;
-          }
-      });
-  BatchNormState batch{Tensor({channels}), Tensor({channels})};
-  for (Index c = 0; c < channels; ++c) {
+  const Index C = x.dim(-1), n = x.size() / C;
+  const Sums sums = sum_rows(n, 2 * C, [&](Index begin, Index end, double* sum) {
+    kernels::active().channels.moments(C, end - begin, x.data() + begin * C, sum);
+  });
+  BatchNormState batch{Tensor({C}), Tensor({C})};
+  for (Index c = 0; c < C; ++c) {
     const double mean = sums[static_cast<std::size_t>(c)] / double(n);
-    const double square = sums[static_cast<std::size_t>(channels + c)] / double(n);
+    const double square = sums[static_cast<std::size_t>(C + c)] / double(n);
     batch.mean[c] = Real(mean);
     batch.variance[c] = Real(std::max(0.0, square - mean * mean));
   }
@@ -132,6 +44,88 @@ void update(BatchNormState& state, const BatchNormState& batch, Index n, Real mo
     state.variance[c] += momentum * (batch.variance[c] * unbiased - state.variance[c]);
   }
 }
+
+struct BatchNorm {
+  static constexpr std::string_view name = "batch_norm";
+  BatchNormState running;
+  BatchNormOptions options;
+  BatchNormState used = {};  // the statistics that normalise, not shared with anybody
+  Tensor x = {}, shift = {};
+  Tensor inverse = {}, factor = {};  // per channel: 1 / sqrt(variance + epsilon), times gamma
+
+  void describe(Attributes& a) const {
+    a("mean", used.mean);
+    a("variance", used.variance);
+    a("epsilon", options.epsilon);
+    a("batch_statistics", options.batch_statistics);
+  }
+
+  Tensor forward(const Tensor& input, const Tensor& gamma, const Tensor& beta) {
+    x = input;
+    shift = beta;
+    if (options.batch_statistics) {
+      used = batch_statistics(x);
+      update(running, used, rows(), options.momentum);
+    } else {
+      used = {running.mean.clone(), running.variance.clone()};
+    }
+    inverse = map([e = options.epsilon](Real v) { return 1 / std::sqrt(v + e); }, used.variance);
+    factor = map([](Real g, Real i) { return g * i; }, gamma, inverse);
+    Tensor y(x.shape());
+    each_chunk([&](Index at, Index count) {
+      kernels::active().channels.forward(scale(), count, false, x.data() + at, nullptr,
+                                         y.data() + at);
+    });
+    return y;
+  }
+
+  std::array<Tensor, 3> backward(const Tensor& dy, Needs<3> needs) const {
+    const Index C = channels();
+    const Sums sums = sum_rows(rows(), 2 * C, [&](Index begin, Index end, double* sum) {
+      const Index at = begin * C;
+      kernels::active().channels.products(scale(), end - begin, false, x.data() + at,
+                                          dy.data() + at, nullptr, nullptr, sum);
+    });
+    Tensor dgamma({C}), dbeta({C});
+    for (Index c = 0; c < C; ++c) {
+      dbeta[c] = Real(sums[static_cast<std::size_t>(c)]);
+      dgamma[c] = Real(sums[static_cast<std::size_t>(C + c)] * double(inverse[c]));
+    }
+    std::array<Tensor, 3> gradients;
+    if (needs[0]) gradients[0] = input_gradient(dy, dgamma, dbeta);
+    if (needs[1]) gradients[1] = dgamma;
+    if (needs[2]) gradients[2] = dbeta;
+    return gradients;
+  }
+
+ private:
+  Index channels() const { return x.dim(-1); }
+  Index rows() const { return x.size() / channels(); }
+
+  kernels::ChannelScale scale() const {
+    return {channels(), used.mean.data(), factor.data(), shift.data()};
+  }
+
+  // Calls body(at, count) for chunks of `count` rows, the first number of which is `at`.
+  template <class Body>
+  void each_chunk(Body body) const {
+    const Index C = channels();
+    parallel_chunks(rows(), grain_rows(C),
+                    [&](Index begin, Index end) { body(begin * C, end - begin); });
+  }
+
+  Tensor input_gradient(const Tensor& dy, const Tensor& dgamma, const Tensor& dbeta) const {
+    Tensor dx(x.shape());
+    const Real share = options.batch_statistics ? 1 / Real(rows()) : Real(0);
+    const Tensor level = map([=](Real b) { return b * share; }, dbeta);
+    const Tensor slope = map([=](Real g, Real i) { return g * i * share; }, dgamma, inverse);
+    each_chunk([&](Index at, Index count) {
+      kernels::active().channels.backward(scale(), level.data(), slope.data(), count, false,
+                                          x.data() + at, dy.data() + at, dx.data() + at);
+    });
+    return dx;
+  }
+};
 
 }  // namespace
 
@@ -148,14 +142,10 @@ Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& 
   check(options.epsilon > 0, "[batch_norm] epsilon is not positive: got ", options.epsilon,
         "; expected more than 0");
   const Index n = x.value().size() / channels[0];
-  if (!options.batch_statistics)
-    return apply(BatchNorm{{state.mean.clone(), state.variance.clone()}, options.epsilon, false}, x,
-                 gamma, beta);
-  check(n > 1, "[batch_norm] no variance in one value per channel: got x ", x.shape(),
+  check(n > 1 || !options.batch_statistics,
+        "[batch_norm] no variance in one value per channel: got x ", x.shape(),
         "; expected at least two; try a larger batch");
-  const BatchNormState batch = batch_statistics(x.value());
-  update(state, batch, n, options.momentum);
-  return apply(BatchNorm{batch, options.epsilon, true}, x, gamma, beta);
+  return apply(BatchNorm{state, options}, x, gamma, beta);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op
