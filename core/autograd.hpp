@@ -197,7 +197,8 @@ Attributes attributes_of(const Op& op) {
 }
 
 /// What an op is: a plain struct with a name, a forward and a backward, saved
-/// tensors as members.  `describe(Attributes&)` is optional.
+/// tensors as members.  `describe(Attributes&)` is optional.  A backward that takes
+/// dy by value owns it, and may overwrite it where it is unique.
 template <class Op, std::size_t N>
 class OpNode final : public Node {
  public:
@@ -214,7 +215,7 @@ class OpNode final : public Node {
   void backward() override {
     Needs<N> needs;
     for (std::size_t i = 0; i < N; ++i) needs[i] = inputs_[i].wants_grad();
-    std::array<Tensor, N> gradients = op_.backward(std::as_const(output_).grad(), needs);
+    std::array<Tensor, N> gradients = op_.backward(std::move(output_.grad()), needs);
     for (std::size_t i = 0; i < N; ++i)
       if (needs[i] && gradients[i]) inputs_[i].accumulate(std::move(gradients[i]));
   }

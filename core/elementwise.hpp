@@ -31,6 +31,19 @@ Tensor map(F f, const Tensor& first, const Rest&... rest) {
   return result;
 }
 
+/// The same in the place of `first`, where nobody else holds it.
+template <class F, class... Rest>
+Tensor map_over(F f, Tensor first, const Rest&... rest) {
+  if (!first.unique()) return map(f, first, rest...);
+  const auto loop = [&](Real* __restrict__ to, auto*... more) {
+    parallel_chunks(first.size(), elementwise_grain, [=](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) to[i] = f(to[i], more[i]...);
+    });
+  };
+  loop(first.data(), rest.data()...);
+  return first;
+}
+
 /// The sum of f(first[i], rest[i]...) over every i: eight running sums a chunk,
 /// so that they fit a vector, and the tree of parallel_sum over the chunks.
 template <class F, class... Rest>

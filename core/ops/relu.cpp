@@ -16,8 +16,8 @@ struct Relu {
     return y;
   }
 
-  std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
-    return {map([](Real d, Real v) { return v > 0 ? d : Real(0); }, dy, y)};
+  std::array<Tensor, 1> backward(Tensor dy, Needs<1>) const {
+    return {map_over([](Real d, Real v) { return v > 0 ? d : Real(0); }, std::move(dy), y)};
   }
 };
 
