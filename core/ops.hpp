@@ -180,6 +180,9 @@ struct Pool2dOptions {
 Var max_pool2d(const Var& x, const Pool2dOptions& = {});
 Var avg_pool2d(const Var& x, const Pool2dOptions& = {});
 
+/// max_pool2d(relu(x)), to the bit, in one pass.
+Var relu_max_pool2d(const Var& x, const Pool2dOptions& = {});
+
 /// Averages of x[N, H, W, C] over windows that share the image out, [N, height,
 /// width, C]: window i of n is from floor(i H / n) to ceil((i + 1) H / n).
 Var adaptive_avg_pool2d(const Var& x, Index height, Index width);
@@ -198,13 +201,16 @@ struct BatchNormOptions {
   Real epsilon = Real(1e-5);
   Real momentum = Real(0.1);  // weight of the newest batch in the running statistics
   bool batch_statistics = false;
+  bool relu = false;  // of the result, the addend included
 };
 
 /// gamma (x - mean) / sqrt(variance + epsilon) + beta over all but the last
 /// dimension; with batch_statistics mean and (biased) variance are the batch's
 /// and `state` is updated (unbiased variance), else they are the state's.
+/// An addend[x's shape] is added, and `relu` applied, in the same pass: the bits
+/// are those of add and relu behind it.
 Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
-               const BatchNormOptions& = {});
+               const BatchNormOptions& = {}, const Var& addend = {});
 
 /// gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and (biased) variance
 /// over the last dimensions, those of gamma and beta, for each of the others.

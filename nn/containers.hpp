@@ -8,7 +8,9 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::nn {
 
-/// One module after the other.
+/// One module after the other.  Unless a graph is recorded, which shows every op by
+/// itself, neighbours with nothing in the slot between them run as one op where there
+/// is one for both: batch norm and relu, relu and max pool.  The bits are the same.
 class Sequential final : public Module {
  public:
   /// Appends `module` under `name` (its position, if empty) and returns it.
@@ -24,7 +26,12 @@ class Sequential final : public Module {
   void visit(Visitor& visitor) override;
   std::string_view kind() const override { return "Sequential"; }
 
+  /// relu((*this)(x) + addend), as one op with the last module if that is a batch norm.
+  Var rectified(const Var& x, const Var& addend);
+
  private:
+  Var first(std::size_t count, const Var& x);
+
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
 };
 

@@ -24,6 +24,18 @@ Var BatchNorm::forward(const Var& x) {
   return output_q(op::batch_norm(x, gamma, beta, state, options));
 }
 
+Var BatchNorm::rectified(const Var& x, const Var& addend) {
+  if (output_q || (addend && addend.shape() != x.shape())) {
+    const Var y = (*this)(x);
+    return op::relu(addend ? op::add(y, addend) : y);
+  }
+  LayerScope scope(path_);
+  options.batch_statistics = TrainingStep::current() != nullptr;
+  op::BatchNormOptions fused = options;
+  fused.relu = true;
+  return op::batch_norm(x, gamma, beta, state, fused, addend);
+}
+
 void BatchNorm::visit(Visitor& visitor) {
   visitor.parameter("weight", gamma);
   visitor.parameter("bias", beta);

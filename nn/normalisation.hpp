@@ -16,6 +16,10 @@ class BatchNorm : public Module {
   Var forward(const Var& x) override;
   void visit(Visitor& visitor) override;
 
+  /// relu(forward(x) + addend), the addend may be none: one op where shapes are equal
+  /// and no slot is between.
+  Var rectified(const Var& x, const Var& addend = {});
+
   Var gamma, beta;
   op::BatchNormState state;
   op::BatchNormOptions options;

@@ -11,28 +11,6 @@ typedef double Doubles __attribute__((vector_size(vector_bytes)));
 typedef double UnalignedDoubles
     __attribute__((vector_size(vector_bytes), aligned(alignof(double)), may_alias));
 typedef Real Part __attribute__((vector_size(D * sizeof(Real))));
-typedef Real UnalignedPart
-    __attribute__((vector_size(D * sizeof(Real)), aligned(alignof(Real)), may_alias));
-
-template <class V>
-[[gnu::always_inline]] inline V read(const Real* from) {
-  if constexpr (sizeof(V) == sizeof(Real))
-    return *from;
-  else if constexpr (sizeof(V) == sizeof(Vector))
-    return *reinterpret_cast<const Unaligned*>(from);
-  else
-    return *reinterpret_cast<const UnalignedPart*>(from);
-}
-
-template <class V>
-[[gnu::always_inline]] inline void write(Real* to, V v) {
-  if constexpr (sizeof(V) == sizeof(Real))
-    *to = v;
-  else if constexpr (sizeof(V) == sizeof(Vector))
-    *reinterpret_cast<Unaligned*>(to) = v;
-  else
-    *reinterpret_cast<UnalignedPart*>(to) = v;
-}
 
 [[gnu::always_inline]] inline void add_to(double* sum, double v) { *sum += v; }
 [[gnu::always_inline]] inline void add_to(double* sum, Doubles v) {
@@ -43,9 +21,6 @@ template <class V>
 
 template <class V>
 using Wide = decltype(widen(V{}));
-
-template <class V>
-constexpr Index lanes_of = static_cast<Index>(sizeof(V) / sizeof(Real));
 
 // Calls strip.operator()<V, W>(c, begin, end) for the channels [c, c + W lanes of V)
 // of the rows [begin, end): what belongs to a channel stays in registers over
@@ -81,7 +56,7 @@ template <class V>
 }
 
 template <class V, Index W>
-struct Sums {
+struct ChannelSums {
   [[gnu::always_inline]] void join(double* sums, Index C) const {
     for (Index w = 0; w < W; ++w) {
       add_to(sums + w * lanes_of<V>, first[w]);
@@ -93,7 +68,7 @@ struct Sums {
 };
 
 template <bool with_addend, bool relu>
-void forward(const ChannelScale& s, Index rows, const Real* x, const Real* addend, Real* y) {
+void scale_rows(const ChannelScale& s, Index rows, const Real* x, const Real* addend, Real* y) {
   each_strip<Vector>(rows, s.C, [&]<class V, Index W>(Index c, Index begin, Index end) {
     const Neighbours<V, W> mean(s.mean + c), factor(s.factor + c), shift(s.shift + c);
     for (Index r = begin; r < end; ++r)
@@ -110,11 +85,11 @@ void forward(const ChannelScale& s, Index rows, const Real* x, const Real* adden
 enum class Passes { all, where_scaled, where_y };
 
 template <Passes passes>
-void products(const ChannelScale& s, Index rows, const Real* x, const Real* dy, const Real* y,
-              Real* h, double* sums) {
+void sum_products(const ChannelScale& s, Index rows, const Real* x, const Real* dy, const Real* y,
+                  Real* h, double* sums) {
   each_strip<Part>(rows, s.C, [&]<class V, Index W>(Index c, Index begin, Index end) {
     const Neighbours<V, W> mean(s.mean + c), factor(s.factor + c), shift(s.shift + c);
-    Sums<V, W> sum;
+    ChannelSums<V, W> sum;
     for (Index r = begin; r < end; ++r)
       for (Index w = 0; w < W; ++w) {
         const Index i = r * s.C + c + w * lanes_of<V>;
@@ -131,8 +106,8 @@ void products(const ChannelScale& s, Index rows, const Real* x, const Real* dy, 
 }
 
 template <bool relu>
-void backward(const ChannelScale& s, const Real* level, const Real* slope, Index rows,
-              const Real* x, const Real* dy, Real* dx) {
+void gradient_rows(const ChannelScale& s, const Real* level, const Real* slope, Index rows,
+                   const Real* x, const Real* dy, Real* dx) {
   each_strip<Vector>(rows, s.C, [&]<class V, Index W>(Index c, Index begin, Index end) {
     const Neighbours<V, W> mean(s.mean + c), factor(s.factor + c), shift(s.shift + c);
     const Neighbours<V, W> l(level + c), k(slope + c);
@@ -151,7 +126,7 @@ void backward(const ChannelScale& s, const Real* level, const Real* slope, Index
 
 void channels_moments(Index C, Index rows, const Real* x, double* sums) {
   each_strip<Part>(rows, C, [&]<class V, Index W>(Index c, Index begin, Index end) {
-    Sums<V, W> sum;
+    ChannelSums<V, W> sum;
     for (Index r = begin; r < end; ++r)
       for (Index w = 0; w < W; ++w) {
         const Wide<V> v = widen(read<V>(x + r * C + c + w * lanes_of<V>));
@@ -165,27 +140,27 @@ void channels_moments(Index C, Index rows, const Real* x, double* sums) {
 void channels_forward(const ChannelScale& scale, Index rows, bool relu, const Real* x,
                       const Real* addend, Real* y) {
   if (addend)
-    relu ? forward<true, true>(scale, rows, x, addend, y)
-         : forward<true, false>(scale, rows, x, addend, y);
+    relu ? scale_rows<true, true>(scale, rows, x, addend, y)
+         : scale_rows<true, false>(scale, rows, x, addend, y);
   else
-    relu ? forward<false, true>(scale, rows, x, addend, y)
-         : forward<false, false>(scale, rows, x, addend, y);
+    relu ? scale_rows<false, true>(scale, rows, x, addend, y)
+         : scale_rows<false, false>(scale, rows, x, addend, y);
 }
 
 void channels_products(const ChannelScale& scale, Index rows, bool relu, const Real* x,
                        const Real* dy, const Real* y, Real* h, double* sums) {
   if (y)
-    products<Passes::where_y>(scale, rows, x, dy, y, h, sums);
+    sum_products<Passes::where_y>(scale, rows, x, dy, y, h, sums);
   else if (relu)
-    products<Passes::where_scaled>(scale, rows, x, dy, y, h, sums);
+    sum_products<Passes::where_scaled>(scale, rows, x, dy, y, h, sums);
   else
-    products<Passes::all>(scale, rows, x, dy, y, h, sums);
+    sum_products<Passes::all>(scale, rows, x, dy, y, h, sums);
 }
 
 void channels_backward(const ChannelScale& scale, const Real* level, const Real* slope, Index rows,
                        bool relu, const Real* x, const Real* dy, Real* dx) {
-  relu ? backward<true>(scale, level, slope, rows, x, dy, dx)
-       : backward<false>(scale, level, slope, rows, x, dy, dx);
+  relu ? gradient_rows<true>(scale, level, slope, rows, x, dy, dx)
+       : gradient_rows<false>(scale, level, slope, rows, x, dy, dx);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

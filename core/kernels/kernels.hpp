@@ -41,9 +41,11 @@ struct WeightPitch {
 };
 
 /// One row of windows of kernel x kernel pixels that touch: Q of them over
-/// `kernel` rows of an image [.., W, C], W >= Q kernel.
+/// `kernel` rows of an image [.., W, C], W >= Q kernel.  With relu a result that is
+/// not positive becomes 0, which nothing wins.
 struct PoolRow {
   Index kernel, W, C, Q;
+  bool relu;
 };
 
 }  // namespace fraqat

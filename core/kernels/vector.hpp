@@ -39,6 +39,22 @@ using AllLanes = std::make_index_sequence<L>;
   *reinterpret_cast<Unaligned*>(to) = v;
 }
 
+/// The same for any type of a few numbers, or one.
+template <class V>
+inline constexpr Index lanes_of = static_cast<Index>(sizeof(V) / sizeof(Real));
+
+template <class V>
+[[gnu::always_inline]] inline V read(const Real* from) {
+  V v;
+  __builtin_memcpy(&v, from, sizeof(V));
+  return v;
+}
+
+template <class V>
+[[gnu::always_inline]] inline void write(Real* to, V v) {
+  __builtin_memcpy(to, &v, sizeof(V));
+}
+
 /// Keeps `v` in a register, where the compiler would read it again at every use.
 [[gnu::always_inline]] inline void keep([[maybe_unused]] Vector& v) {
 #if defined(__AVX512F__)

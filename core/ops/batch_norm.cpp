@@ -14,17 +14,22 @@
 ///   dL/dx     = gamma / sqrt(variance + epsilon)
 ///               (dL/dy - dL/dbeta / n - z dL/dgamma / n)    with the batch's
 ///
+/// With an addend a and relu y is max(gamma z + beta + a, 0), and dL/dy above is 0
+/// where that is not positive; dL/da is this dL/dy.  Without an addend the sign is
+/// computed again from x, which costs less than to read y; with one dL/da is a
+/// tensor of its own, and both gradients may be where dL/dy was.
+///
 /// The batch's mean and variance come from sums of x and x^2 in double, where
 /// their difference loses nothing that matters to a float.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
 // In double, per channel: the sum of one number of each row, and behind them of another.
-using Sums = std::vector<double, PoolAllocator<double>>;
+using ChannelSums = std::vector<double, PoolAllocator<double>>;
 
 BatchNormState batch_statistics(const Tensor& x) {
   const Index C = x.dim(-1), n = x.size() / C;
-  const Sums sums = sum_rows(n, 2 * C, [&](Index begin, Index end, double* sum) {
+  const ChannelSums sums = sum_rows(n, 2 * C, [&](Index begin, Index end, double* sum) {
     kernels::active().channels.moments(C, end - begin, x.data() + begin * C, sum);
   });
   BatchNormState batch{Tensor({C}), Tensor({C})};
@@ -51,6 +56,7 @@ struct BatchNorm {
   BatchNormOptions options;
   BatchNormState used = {};  // the statistics that normalise, not shared with anybody
   Tensor x = {}, shift = {};
+  Tensor y = {};                     // with an addend and relu only
   Tensor inverse = {}, factor = {};  // per channel: 1 / sqrt(variance + epsilon), times gamma
 
   void describe(Attributes& a) const {
@@ -58,9 +64,11 @@ struct BatchNorm {
     a("variance", used.variance);
     a("epsilon", options.epsilon);
     a("batch_statistics", options.batch_statistics);
+    a("relu", options.relu);
   }
 
-  Tensor forward(const Tensor& input, const Tensor& gamma, const Tensor& beta) {
+  Tensor forward(const Tensor& input, const Tensor& gamma, const Tensor& beta,
+                 const Tensor& addend) {
     x = input;
     shift = beta;
     if (options.batch_statistics) {
@@ -71,28 +79,28 @@ struct BatchNorm {
     }
     inverse = map([e = options.epsilon](Real v) { return 1 / std::sqrt(v + e); }, used.variance);
     factor = map([](Real g, Real i) { return g * i; }, gamma, inverse);
-    Tensor y(x.shape());
+    Tensor result(x.shape());
     each_chunk([&](Index at, Index count) {
-      kernels::active().channels.forward(scale(), count, false, x.data() + at, nullptr,
-                                         y.data() + at);
+      kernels::active().channels.forward(scale(), count, options.relu, x.data() + at,
+                                         addend ? addend.data() + at : nullptr, result.data() + at);
     });
-    return y;
+    if (addend && options.relu) y = result;
+    return result;
   }
 
-  std::array<Tensor, 3> backward(const Tensor& dy, Needs<3> needs) const {
+  std::array<Tensor, 4> backward(Tensor dy, Needs<4> needs) const {
+    Tensor h = y && !dy.unique() ? Tensor(x.shape()) : dy;
+    const ChannelSums sums = products(dy, h);
+    dy = {};
     const Index C = channels();
-    const Sums sums = sum_rows(rows(), 2 * C, [&](Index begin, Index end, double* sum) {
-      const Index at = begin * C;
-      kernels::active().channels.products(scale(), end - begin, false, x.data() + at,
-                                          dy.data() + at, nullptr, nullptr, sum);
-    });
     Tensor dgamma({C}), dbeta({C});
     for (Index c = 0; c < C; ++c) {
       dbeta[c] = Real(sums[static_cast<std::size_t>(c)]);
       dgamma[c] = Real(sums[static_cast<std::size_t>(C + c)] * double(inverse[c]));
     }
-    std::array<Tensor, 3> gradients;
-    if (needs[0]) gradients[0] = input_gradient(dy, dgamma, dbeta);
+    std::array<Tensor, 4> gradients;
+    if (needs[3]) gradients[3] = h;
+    if (needs[0]) gradients[0] = input_gradient(std::move(h), dgamma, dbeta);
     if (needs[1]) gradients[1] = dgamma;
     if (needs[2]) gradients[2] = dbeta;
     return gradients;
@@ -114,14 +122,25 @@ struct BatchNorm {
                     [&](Index begin, Index end) { body(begin * C, end - begin); });
   }
 
-  Tensor input_gradient(const Tensor& dy, const Tensor& dgamma, const Tensor& dbeta) const {
-    Tensor dx(x.shape());
+  // Of h, which is dy as far as it passes: written here if y is kept, else the same tensor.
+  ChannelSums products(const Tensor& dy, Tensor& h) const {
+    return sum_rows(rows(), 2 * channels(), [&](Index begin, Index end, double* sum) {
+      const Index at = begin * channels();
+      kernels::active().channels.products(scale(), end - begin, options.relu, x.data() + at,
+                                          dy.data() + at, y ? y.data() + at : nullptr,
+                                          h.data() + at, sum);
+    });
+  }
+
+  Tensor input_gradient(Tensor h, const Tensor& dgamma, const Tensor& dbeta) const {
+    Tensor dx = h.unique() ? h : Tensor(x.shape());
     const Real share = options.batch_statistics ? 1 / Real(rows()) : Real(0);
     const Tensor level = map([=](Real b) { return b * share; }, dbeta);
     const Tensor slope = map([=](Real g, Real i) { return g * i * share; }, dgamma, inverse);
     each_chunk([&](Index at, Index count) {
-      kernels::active().channels.backward(scale(), level.data(), slope.data(), count, false,
-                                          x.data() + at, dy.data() + at, dx.data() + at);
+      kernels::active().channels.backward(scale(), level.data(), slope.data(), count,
+                                          options.relu && !y, x.data() + at, h.data() + at,
+                                          dx.data() + at);
     });
     return dx;
   }
@@ -130,7 +149,7 @@ struct BatchNorm {
 }  // namespace
 
 Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
-               const BatchNormOptions& options) {
+               const BatchNormOptions& options, const Var& addend) {
   check(x.value().rank() > 0 && x.value().dim(-1) > 0, "[batch_norm] no channels: got x ",
         x.shape(), "; expected x[..., C]");
   const Shape channels{x.value().dim(-1)};
@@ -141,11 +160,13 @@ Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& 
         channels, " for x ", x.shape());
   check(options.epsilon > 0, "[batch_norm] epsilon is not positive: got ", options.epsilon,
         "; expected more than 0");
+  check(!addend || addend.shape() == x.shape(), "[batch_norm] shapes differ: got addend ",
+        addend.shape(), "; expected ", x.shape(), " as x has");
   const Index n = x.value().size() / channels[0];
   check(n > 1 || !options.batch_statistics,
         "[batch_norm] no variance in one value per channel: got x ", x.shape(),
         "; expected at least two; try a larger batch");
-  return apply(BatchNorm{state, options}, x, gamma, beta);
+  return apply(BatchNorm{state, options}, x, gamma, beta, addend);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

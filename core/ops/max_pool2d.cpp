@@ -9,6 +9,9 @@
 ///
 /// Of equal elements the first of the window, in row-major order, wins.  Nothing
 /// but x and y is saved: the first x that equals y is the winner.
+///
+/// The largest of relu(x) is relu of the largest, and where that is 0 no gradient
+/// passes: relu_max_pool2d is this op with one more comparison.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
@@ -32,9 +35,13 @@ void give_to_winners(Real* __restrict__ dx, Real* __restrict__ left, const Real*
 struct MaxPool2d {
   static constexpr std::string_view name = "max_pool2d";
   Windows windows;
+  bool relu;
   Tensor x = {}, y = {};
 
-  void describe(Attributes& a) const { windows.describe(a); }
+  void describe(Attributes& a) const {
+    windows.describe(a);
+    a("relu", relu);
+  }
 
   Tensor forward(const Tensor& input) {
     x = input;
@@ -56,7 +63,7 @@ struct MaxPool2d {
   }
 
  private:
-  PoolRow pool_row() const { return {windows.kernel(), x.dim(2), x.dim(3), y.dim(2)}; }
+  PoolRow pool_row() const { return {windows.kernel(), x.dim(2), x.dim(3), y.dim(2), relu}; }
 
   // Where in x the first row of output row `row`'s windows begins.
   Index first_input(Index row) const {
@@ -78,6 +85,9 @@ struct MaxPool2d {
       else
         keep_larger(out + to, in + from, channels);
     });
+    const Index width = y.dim(2) * channels;
+    for (Index i = row * width; relu && i < (row + 1) * width; ++i)
+      out[i] = out[i] <= 0 ? Real(0) : out[i];
   }
 
   void backward_disjoint(const Tensor& dy, Tensor& dx) const {
@@ -95,7 +105,8 @@ struct MaxPool2d {
   }
 
   void backward_overlapping(const Tensor& dy, Tensor& dx) const {
-    Tensor left = dy.clone();
+    Tensor left =
+        relu ? map([](Real d, Real v) { return v > 0 ? d : Real(0); }, dy, y) : dy.clone();
     const Index channels = windows.channels(), rows = windows.output()[1];
     const Index samples = windows.input()[0], each = dx.size() / std::max<Index>(1, samples);
     parallel_chunks(samples, grain_rows(each), [&](Index begin, Index end) {
@@ -112,7 +123,11 @@ struct MaxPool2d {
 }  // namespace
 
 Var max_pool2d(const Var& x, const Pool2dOptions& options) {
-  return apply(MaxPool2d{Windows("max_pool2d", x.shape(), options)}, x);
+  return apply(MaxPool2d{Windows("max_pool2d", x.shape(), options), false}, x);
+}
+
+Var relu_max_pool2d(const Var& x, const Pool2dOptions& options) {
+  return apply(MaxPool2d{Windows("max_pool2d", x.shape(), options), true}, x);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

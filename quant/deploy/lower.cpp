@@ -151,6 +151,7 @@ class Lowering {
     if (!group || !group->product || group->activated)
       error("does not follow a conv2d or linear: it reads " + meaning(0).from,
             "batch norm between the product and its activation");
+    check_alone(node_->attributes().get<Index>("relu") != 0 || node_->inputs()[3]);
     become(normalised(*group, *node_));
   }
 
@@ -193,9 +194,14 @@ class Lowering {
     if (node_->op() == "pad_channels")
       return push(PadChannels{attributes.get<Index>("before"), attributes.get<Index>("after")},
                   codes(0));
+    check_alone(attributes.get<Index>("relu") != 0);
     push(MaxPool2d{attributes.get<Index>("kernel"), attributes.get<Index>("stride"),
                    attributes.get<Index>("padding")},
          codes(0));
+  }
+
+  void check_alone(bool fused) const {
+    if (fused) error("is one with its neighbour", "ops that stand alone, as modules record them");
   }
 
   void finish(const Var& output) {

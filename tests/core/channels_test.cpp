@@ -14,9 +14,9 @@ using namespace fraqat::test;
 
 namespace {
 
-// Rows of channels with odd ends, what is known of each channel, and a gradient.
-struct Rows {
-  explicit Rows(Dice& dice)
+// ChannelRows of channels with odd ends, what is known of each channel, and a gradient.
+struct ChannelRows {
+  explicit ChannelRows(Dice& dice)
       : C(dice(1, 3) == 1 ? dice(1, 150) : dice(1, 40)),
         count(dice(1, 20) == 1 ? dice(300, 900) : dice(1, 40)),
         x(dice.numbers(C * count)),
@@ -43,7 +43,7 @@ struct Rows {
   bool with_addend, relu;
 };
 
-std::vector<double> list(Index count, double value) {
+std::vector<double> filled(Index count, double value) {
   return std::vector<double>(static_cast<std::size_t>(count), value);
 }
 
@@ -55,8 +55,8 @@ bool close_sums(const std::vector<double>& got, const std::vector<double>& expec
   return true;
 }
 
-void check_moments(const kernels::Table::Channels& channels, const Rows& rows) {
-  std::vector<double> sums = list(2 * rows.C, 1), expected = sums;
+void check_moments(const kernels::Table::Channels& channels, const ChannelRows& rows) {
+  std::vector<double> sums = filled(2 * rows.C, 1), expected = sums;
   for (Index i = 0; i < rows.size(); ++i) {
     const double v = test::at(rows.x, i);
     at(expected, i % rows.C) += v;
@@ -67,22 +67,23 @@ void check_moments(const kernels::Table::Channels& channels, const Rows& rows) {
     CHECK(std::abs(sums[i] - expected[i]) <= 1e-13 * double(rows.count));
 }
 
-Numbers forward(const kernels::Table::Channels& channels, const Rows& rows) {
+Numbers scaled_by(const kernels::Table::Channels& channels, const ChannelRows& rows) {
   Numbers y = guarded(rows.size(), -7);
   channels.forward(rows.scale(), rows.count, rows.relu, rows.x.data(),
                    rows.with_addend ? rows.addend.data() : nullptr, y.data());
   return y;
 }
 
-void check_forward(const kernels::Table::Channels& channels, const Rows& rows) {
-  std::vector<double> expected = list(rows.size(), 0);
+void check_forward(const kernels::Table::Channels& channels, const ChannelRows& rows) {
+  std::vector<double> expected = filled(rows.size(), 0);
   for (Index i = 0; i < rows.size(); ++i) at(expected, i) = rows.result(i);
-  CHECK(close(forward(channels, rows), expected));
+  CHECK(close(scaled_by(channels, rows), expected));
 }
 
 // Where y is within rounding of 0, either side is right: such a gradient is made 0.
-void check_backward(const kernels::Table::Channels& channels, Rows rows, Dice& dice) {
-  std::vector<double> h = list(rows.size(), 0), dx = h, sums = list(2 * rows.C, 0), expected = sums;
+void check_backward(const kernels::Table::Channels& channels, ChannelRows rows, Dice& dice) {
+  std::vector<double> h = filled(rows.size(), 0), dx = h, sums = filled(2 * rows.C, 0),
+                      expected = sums;
   const Numbers level = dice.numbers(rows.C), slope = dice.numbers(rows.C);
   rows.with_addend = rows.with_addend && rows.relu;
   for (Index i = 0; i < rows.size(); ++i) {
@@ -94,7 +95,7 @@ void check_backward(const kernels::Table::Channels& channels, Rows rows, Dice& d
     at(dx, i) = test::at(rows.factor, c) *
                 (at(h, i) - test::at(level, c) - test::at(slope, c) * rows.centred(i));
   }
-  const Numbers y = forward(channels, rows);
+  const Numbers y = scaled_by(channels, rows);
   Numbers gradient = guarded(rows.size(), 0);
   std::copy(rows.dy.begin(), rows.dy.end(), gradient.begin());
   channels.products(rows.scale(), rows.count, rows.relu, rows.x.data(), gradient.data(),
@@ -115,7 +116,7 @@ TEST_CASE("channels: sums, scaling and gradient equal the definition") {
   on_every_isa([](const kernels::Table& table) {
     Dice dice;
     for (int i = 0; i < 400; ++i) {
-      const Rows rows(dice);
+      const ChannelRows rows(dice);
       check_moments(table.channels, rows);
       check_forward(table.channels, rows);
       check_backward(table.channels, rows, dice);
@@ -127,7 +128,7 @@ TEST_CASE("channels: a NaN is neither rectified nor passed on") {
   on_every_isa([](const kernels::Table& table) {
     Dice dice;
     for (Index C : {1, 4, 19, 40}) {
-      Rows rows(dice);
+      ChannelRows rows(dice);
       rows.C = C;
       rows.count = 1;
       rows.relu = true;
@@ -136,10 +137,10 @@ TEST_CASE("channels: a NaN is neither rectified nor passed on") {
         *numbers = dice.numbers(C);
       const Index bad = dice(0, C - 1);
       test::at(rows.x, bad) = std::numeric_limits<float>::quiet_NaN();
-      const Numbers y = forward(table.channels, rows);
+      const Numbers y = scaled_by(table.channels, rows);
       for (Index i = 0; i < C; ++i) CHECK(std::isnan(test::at(y, i)) == (i == bad));
       Numbers h = guarded(C, -7);
-      std::vector<double> sums = list(2 * C, 0);
+      std::vector<double> sums = filled(2 * C, 0);
       table.channels.products(rows.scale(), 1, true, rows.x.data(), rows.dy.data(), y.data(),
                               h.data(), sums.data());
       CHECK(test::at(h, bad) == 0);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "nn/layers.hpp"
@@ -77,6 +79,81 @@ TEST_CASE("residual: gradients reach both ways") {
   Tape tape;
   tape.backward(op::sum(net(x)));
   CHECK(list(x.grad()) == std::vector<Real>{2, 0});  // relu is off at -8
+}
+
+namespace {
+
+// Three modules that the containers join where they may, as small as can be.
+std::unique_ptr<nn::Sequential> norm_relu_pool() {
+  auto net = std::make_unique<nn::Sequential>();
+  net->add(std::make_unique<nn::BatchNorm2d>(2), "norm");
+  net->add(std::make_unique<nn::Relu>(), "relu");
+  net->add(std::make_unique<nn::MaxPool2d>(), "pool");
+  net->add(std::make_unique<nn::Relu>(), "again");
+  net->add(std::make_unique<nn::MaxPool2d>(op::Pool2dOptions{1, 1, 0}), "one");
+  auto body = std::make_unique<nn::Sequential>();
+  body->add(std::make_unique<nn::BatchNorm2d>(2), "norm");
+  net->add(std::make_unique<nn::Residual>(std::move(body), nullptr), "residual");
+  nn::name_modules(*net);
+  return net;
+}
+
+Tensor wave(const Shape& shape) {
+  Tensor x(shape);
+  for (Index i = 0; i < x.size(); ++i) x[i] = Real((i * 37) % 19) - 9;
+  return x;
+}
+
+std::vector<std::string> ops_of(nn::Module& net, Tape::Records records) {
+  Tape tape(records);
+  net(Var(wave({2, 4, 4, 2}), true));
+  std::vector<std::string> all;
+  for (const auto& node : tape.nodes())
+    all.push_back(std::string(node->op()) + " " + std::string(node->layer()));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("fusion: neighbours run as one, but a graph shows them apart") {
+  const auto net = norm_relu_pool();
+  CHECK(ops_of(*net, Tape::Records::gradients) ==
+        std::vector<std::string>{"batch_norm norm", "max_pool2d pool", "max_pool2d one",
+                                 "batch_norm residual.body.norm"});
+  CHECK(ops_of(*net, Tape::Records::graph) ==
+        std::vector<std::string>{"batch_norm norm", "relu relu", "max_pool2d pool", "relu again",
+                                 "max_pool2d one", "batch_norm residual.body.norm",
+                                 "add residual.add", "relu residual"});
+}
+
+TEST_CASE("fusion: the bits are the same, whatever slots are filled") {
+  for (const char* name : {"", "norm.output_q", "again.output_q", "residual.body.norm.output_q",
+                           "residual.add.output_q"}) {
+    INFO(std::string(name));
+    const auto net = norm_relu_pool();
+    for (auto& [path, slot] : nn::slots(*net))
+      if (path == name) slot->fill(std::make_shared<Double>());
+    const Tensor x = wave({2, 4, 4, 2});
+    const std::vector<Real> joined = list((*net)(Var(x)).value());
+    const Tape graph(Tape::Records::graph);
+    CHECK(list((*net)(Var(x)).value()) == joined);
+  }
+}
+
+TEST_CASE("fusion: a slot that is filled keeps its neighbours apart") {
+  const auto relus = [](const char* filled) {
+    const auto net = norm_relu_pool();
+    for (auto& [path, slot] : nn::slots(*net))
+      if (path == filled) slot->fill(std::make_shared<Double>());
+    const auto all = ops_of(*net, Tape::Records::gradients);
+    return std::count_if(all.begin(), all.end(),
+                         [](const std::string& op) { return op.starts_with("relu"); });
+  };
+  CHECK(relus("") == 0);
+  CHECK(relus("norm.output_q") == 0);  // then the pool takes the relu
+  CHECK(relus("again.output_q") == 1);
+  CHECK(relus("residual.body.norm.output_q") == 1);
+  CHECK(relus("residual.add.output_q") == 1);
 }
 
 }  // namespace fraqat::containers_test

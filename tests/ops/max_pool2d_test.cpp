@@ -42,4 +42,28 @@ TEST_CASE("max_pool2d: a NaN wins wherever it stands") {
   }
 }
 
+TEST_CASE("max_pool2d: relu_max_pool2d gives the bits of relu before it") {
+  for (const auto& [shape, options] : {std::pair{Shape{2, 6, 8, 6}, op::Pool2dOptions{}},
+                                       {Shape{1, 5, 7, 19}, {}},
+                                       {Shape{2, 5, 6, 3}, {3, 2, 1}},
+                                       {Shape{1, 4, 4, 9}, {2, 1, 0}}}) {
+    const auto run = [&, &shape = shape, &options = options](bool in_one) {
+      Tensor numbers = test::normal(shape);
+      for (Index i = 0; i < shape[1] * shape[3]; ++i) numbers[i] -= 9;  // windows that are off
+      numbers[0] = std::numeric_limits<Real>::quiet_NaN();
+      const Var x(numbers, true);
+      Tape tape;
+      const Var y = in_one ? op::relu_max_pool2d(x, options) : op::max_pool2d(op::relu(x), options);
+      const Tensor shown = y.value();
+      tape.backward(op::sum(op::mul(y, Var(test::normal(y.shape(), 2)))));
+      std::vector<Real> all = test::numbers(shown);
+      for (const Real d : test::numbers(x.grad())) all.push_back(d);
+      CHECK(std::isnan(all[0]));
+      all[0] = 0;
+      return all;
+    };
+    CHECK(run(true) == run(false));
+  }
+}
+
 }  // namespace fraqat::max_pool2d_test
