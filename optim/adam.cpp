@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/kernels/kernels.hpp"
 #include "core/parallel.hpp"
 #include "optim/optimizer.hpp"
 
@@ -18,23 +19,6 @@ namespace fraqat::optim {
 namespace {
 
 constexpr Index adam_grain = 1 << 14;
-
-struct AdamStep {
-  float rate;  // r / (1 - beta1^t)
-  float root;  // 1 / sqrt(1 - beta2^t)
-  float epsilon, beta1, rest1, beta2, rest2;
-  float coupled, shrink;
-};
-
-void run(const AdamStep& s, float* __restrict w, float* __restrict m, float* __restrict v,
-         const float* __restrict gradient, Index begin, Index end) {
-  for (Index i = begin; i < end; ++i) {
-    const float g = gradient[i] + s.coupled * w[i];
-    m[i] = s.beta1 * m[i] + s.rest1 * g;
-    v[i] = s.beta2 * v[i] + s.rest2 * (g * g);
-    w[i] = s.shrink * w[i] - s.rate * m[i] / (std::sqrt(v[i]) * s.root + s.epsilon);
-  }
-}
 
 }  // namespace
 
@@ -66,21 +50,22 @@ void Adam::advance(std::size_t index, Var& parameter, double rate, double couple
   const double t = double{state.updates[0] += 1};
   const auto real = [](double value) { return static_cast<float>(value); };
   const auto& [beta1, beta2, epsilon] = options_;
-  const AdamStep step{real(rate / (1 - std::pow(beta1, t))),
-                      real(1 / std::sqrt(1 - std::pow(beta2, t))),
-                      real(epsilon),
-                      real(beta1),
-                      real(1 - beta1),
-                      real(beta2),
-                      real(1 - beta2),
-                      real(coupled),
-                      real(shrink)};
+  const kernels::AdamStep step{real(rate / (1 - std::pow(beta1, t))),
+                               real(1 / std::sqrt(1 - std::pow(beta2, t))),
+                               real(epsilon),
+                               real(beta1),
+                               real(1 - beta1),
+                               real(beta2),
+                               real(1 - beta2),
+                               real(coupled),
+                               real(shrink)};
   float* w = parameter.value().data();
   float* m = state.first.data();
   float* v = state.second.data();
   const float* g = parameter.grad().data();
-  parallel_chunks(parameter.value().size(), adam_grain,
-                  [=](Index begin, Index end) { run(step, w, m, v, g, begin, end); });
+  parallel_chunks(parameter.value().size(), adam_grain, [=](Index begin, Index end) {
+    kernels::active().steps.adam(step, w + begin, m + begin, v + begin, g + begin, end - begin);
+  });
 }
 
 }  // namespace fraqat::optim

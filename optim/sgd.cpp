@@ -1,3 +1,4 @@
+#include "core/kernels/kernels.hpp"
 #include "core/parallel.hpp"
 #include "optim/optimizer.hpp"
 
@@ -14,28 +15,6 @@ namespace fraqat::optim {
 namespace {
 
 constexpr Index sgd_grain = 1 << 15;
-
-struct SgdStep {
-  float rate, coupled, shrink, momentum;
-  bool nesterov;
-};
-
-void plain(const SgdStep& s, float* __restrict w, const float* __restrict g, Index begin,
-           Index end) {
-  for (Index i = begin; i < end; ++i) w[i] = s.shrink * w[i] - s.rate * (g[i] + s.coupled * w[i]);
-}
-
-void with_momentum(const SgdStep& s, float* __restrict w, float* __restrict m,
-                   const float* __restrict g, Index begin, Index end) {
-  // Nesterov's look-ahead g + mu m and the plain m are one expression: a g + b m.
-  const float a = s.nesterov ? 1.0f : 0.0f;
-  const float b = s.nesterov ? s.momentum : 1.0f;
-  for (Index i = begin; i < end; ++i) {
-    const float slope = g[i] + s.coupled * w[i];
-    m[i] = s.momentum * m[i] + slope;
-    w[i] = s.shrink * w[i] - s.rate * (a * slope + b * m[i]);
-  }
-}
 
 }  // namespace
 
@@ -55,17 +34,14 @@ void Sgd::visit_state(const StateVisitor& visit) {
 
 void Sgd::update(std::size_t index, Var& parameter, double rate, double decay) {
   const bool decoupled = options_.decoupled_decay;
-  const SgdStep step{static_cast<float>(rate), static_cast<float>(decoupled ? 0 : decay),
-                     static_cast<float>(decoupled ? 1 - rate * decay : 1),
-                     static_cast<float>(options_.momentum), options_.nesterov};
+  const kernels::SgdStep step{static_cast<float>(rate), static_cast<float>(decoupled ? 0 : decay),
+                              static_cast<float>(decoupled ? 1 - rate * decay : 1),
+                              static_cast<float>(options_.momentum), options_.nesterov};
   float* w = parameter.value().data();
   const float* g = parameter.grad().data();
   float* m = momentum_.empty() ? nullptr : momentum_[index].data();
   parallel_chunks(parameter.value().size(), sgd_grain, [=](Index begin, Index end) {
-    if (m)
-      with_momentum(step, w, m, g, begin, end);
-    else
-      plain(step, w, g, begin, end);
+    kernels::active().steps.sgd(step, w + begin, m ? m + begin : nullptr, g + begin, end - begin);
   });
 }
 

@@ -73,6 +73,20 @@ struct LevelSums {
   Real slope;  // weight sum dy (c - x / scale where lo <= x / scale <= hi)
 };
 
+/// A step of SGD or Adam, which weights of a tensor take alike: the names of optim/.
+/// `coupled` decay joins the gradient, `shrink` is what decoupled decay leaves of w.
+struct SgdStep {
+  Real rate, coupled, shrink, momentum;
+  bool nesterov;
+};
+
+struct AdamStep {
+  Real rate;  // r / (1 - beta1^t)
+  Real root;  // 1 / sqrt(1 - beta2^t)
+  Real epsilon, beta1, rest1, beta2, rest2;
+  Real coupled, shrink;
+};
+
 struct Table {
   /// Samples in lanes: `count` <= lanes consecutive samples (x and y point at the
   /// first) are transposed so that each fills one lane of every vector.
@@ -155,6 +169,15 @@ struct Table {
     void (*backward)(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
                      LevelSums& sums);
   } levels;
+
+  /// w, and the optimizer's state, after a step along the gradient g.
+  struct Steps {
+    /// The momentum m may be null: there is none.
+    void (*sgd)(const SgdStep& step, Real* w, Real* m, const Real* g, Index n);
+
+    /// m and v: the means of the gradients and of their squares.
+    void (*adam)(const AdamStep& step, Real* w, Real* m, Real* v, const Real* g, Index n);
+  } steps;
 };
 
 /// The table of active_isa().

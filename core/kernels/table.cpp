@@ -33,11 +33,15 @@ void levels_forward(const Level& level, bool add, const Real* x, Real* y, Index 
 void levels_backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
                      LevelSums& sums);
 
+void steps_sgd(const SgdStep& step, Real* w, Real* m, const Real* g, Index n);
+void steps_adam(const AdamStep& step, Real* w, Real* m, Real* v, const Real* g, Index n);
+
 constinit const Table table = {
     {L, lanes_scratch, lanes_forward, lanes_backward_weights},
     {L, direct_packed, direct_pack, direct_forward, direct_backward_weights, direct_unpack},
     {max_pool_forward, max_pool_backward},
     {channels_moments, channels_forward, channels_products, channels_backward},
-    {levels_forward, levels_backward}};
+    {levels_forward, levels_backward},
+    {steps_sgd, steps_adam}};
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS
