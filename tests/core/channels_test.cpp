@@ -8,8 +8,9 @@
 #include "tests/core/every_isa.hpp"
 #include "tests/core/kernel_numbers.hpp"
 
+namespace fraqat::channels_test {
+
 // The kernels of batch norm against their definitions.
-using namespace fraqat;
 using namespace fraqat::test;
 
 namespace {
@@ -148,3 +149,5 @@ TEST_CASE("channels: a NaN is neither rectified nor passed on") {
     }
   });
 }
+
+}  // namespace fraqat::channels_test

@@ -7,8 +7,9 @@
 #include "tests/core/every_isa.hpp"
 #include "tests/core/kernel_numbers.hpp"
 
+namespace fraqat::steps_test {
+
 // The kernels of optimizer steps against the formulas of optim/, in double.
-using namespace fraqat;
 using namespace fraqat::test;
 
 namespace {
@@ -78,3 +79,5 @@ TEST_CASE("steps: SGD and Adam equal their formulas") {
     }
   });
 }
+
+}  // namespace fraqat::steps_test
