@@ -47,19 +47,33 @@ Table profile_table(const Json& result) {
   return table;
 }
 
+/// What `result` says in one line: `what` took so long.
+void print_times(const Json& result, std::string_view what) {
+  std::cout << result["model"].get<std::string>() << ", batch " << result["batch"] << ", "
+            << result["threads"] << " threads: " << fixed(result["ms"], 3) << " ms " << what
+            << " (least " << fixed(result["ms_min"], 3) << "), "
+            << grouped(result["samples_per_second"].get<Index>()) << " samples/s, "
+            << fixed(result["gflops"], 1) << " GFLOP/s, peak " << grouped(result["peak_bytes"])
+            << " bytes\n";
+}
+
 int time_steps(const BenchTrainOptions& options) {
   const Json result = bench_train(options.bench);
   if (options.json) {
     print_json(result);
     return 0;
   }
-  std::cout << options.bench.model << ", batch " << result["batch"] << ", " << result["threads"]
-            << " threads: " << fixed(result["ms"], 3) << " ms a step (least "
-            << fixed(result["ms_min"], 3) << "), "
-            << grouped(result["samples_per_second"].get<Index>()) << " samples/s, "
-            << fixed(result["gflops"], 1) << " GFLOP/s, peak " << grouped(result["peak_bytes"])
-            << " bytes\n";
+  print_times(result, "a step");
   if (options.bench.profile) std::cout << '\n' << profile_table(result).text();
+  return 0;
+}
+
+int time_evaluation(const BenchTrainOptions& options) {
+  const Json result = bench_eval(options.bench);
+  if (options.json)
+    print_json(result);
+  else
+    print_times(result, "a batch");
   return 0;
 }
 
@@ -75,16 +89,21 @@ int time_convolutions(const BenchConvOptions& options) {
 
 constexpr int most_samples = 1 << 16, most_rounds = 1000;
 
+/// What is timed: a network on a batch.
+void add_network(Command& command, BenchTrain& b) {
+  command.option("--model", b.model, "Network").one_of(models::names());
+  command.option("--data", b.data, "Whose images it sees; those it is made for unless given")
+      .one_of(data::names());
+  command.option("--batch", b.batch, 1, most_samples, "Samples of a batch");
+  command.option("--rounds", b.rounds, 1, most_rounds, "Of about 0.2 s; the median counts");
+}
+
 void add_bench_train(CLI::App& bench) {
   const auto options = std::make_shared<BenchTrainOptions>();
   Command command(bench, "train", "Time training steps on a batch of noise", options,
                   [options] { return time_steps(*options); });
   BenchTrain& b = options->bench;
-  command.option("--model", b.model, "Network").one_of(models::names());
-  command.option("--data", b.data, "Whose images it sees; those it is made for unless given")
-      .one_of(data::names());
-  command.option("--batch", b.batch, 1, most_samples, "Samples of a step");
-  command.option("--rounds", b.rounds, 1, most_rounds, "Of about 0.2 s; the median counts");
+  add_network(command, b);
   command
       .option("--quantize", b.quantize,
               "no, fixed (4 bits), or learned widths of weights or of all")
@@ -92,6 +111,13 @@ void add_bench_train(CLI::App& bench) {
   command.option("--range", b.range, "Range policy: minmax, mse or learned")
       .one_of({"minmax", "mse", "learned"});
   command.flag("--profile", b.profile, "Time by op");
+}
+
+void add_bench_eval(CLI::App& bench) {
+  const auto options = std::make_shared<BenchTrainOptions>();
+  Command command(bench, "eval", "Time evaluation of a batch of noise", options,
+                  [options] { return time_evaluation(*options); });
+  add_network(command, options->bench);
 }
 
 void add_bench_conv(CLI::App& bench) {
@@ -108,6 +134,7 @@ void add_bench_conv(CLI::App& bench) {
 void add_bench(CLI::App& program) {
   CLI::App& bench = add_group(program, "bench", "Measure speed; see also tools/compare-torch");
   add_bench_train(bench);
+  add_bench_eval(bench);
   add_bench_conv(bench);
 }
 

@@ -28,6 +28,12 @@ struct BenchTrain {
 /// "calls"}} and "rest_ms" of one step.
 nlohmann::ordered_json bench_train(const BenchTrain& options);
 
+/// Times forward passes over one batch of noise as evaluation does them: batch norm
+/// with running statistics, no tape.  Of the options model, data, batch and rounds
+/// count; the result has the keys of bench_train() but "quantize", gflops counts the
+/// forward pass.
+nlohmann::ordered_json bench_eval(const BenchTrain& options);
+
 struct BenchConv {
   std::string network;  // all if empty
   int batch = 128;

@@ -51,17 +51,67 @@ double forward_flops(nn::Module& model, const Tensor& image) {
   return 2 * products;
 }
 
+/// A batch of noise.
+Tensor noise_of(const run::Recipe& recipe, Index batch) {
+  const Tensor image = run::sample_image(recipe);
+  std::vector<Index> dims(image.shape().dims().begin(), image.shape().dims().end());
+  dims[0] = batch;
+  Tensor images{Shape(dims)};
+  fill_normal(images, Philox(0, Stream::synthetic));
+  return images;
+}
+
+Index parameters_of(nn::Module& model) {
+  Index numbers = 0;
+  for (const auto& [name, parameter] : nn::parameters(model)) numbers += parameter->value().size();
+  return numbers;
+}
+
+/// Seconds of one `body`, for the median of rounds of about 0.2 s.
+struct Times {
+  std::vector<double> sorted;
+  int repeats;
+
+  double median() const { return sorted[sorted.size() / 2]; }
+};
+
+template <class Body>
+double seconds(const Body& body, int repeats) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < repeats; ++i) body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / repeats;
+}
+
+template <class Body>
+Times timed(const Body& body, int rounds) {
+  constexpr double round_seconds = 0.2;
+  constexpr int most = 500;
+  seconds(body, 3);
+  Times times{{}, std::clamp(static_cast<int>(round_seconds / seconds(body, 2)), 1, most)};
+  for (int i = 0; i < rounds; ++i) times.sorted.push_back(seconds(body, times.repeats));
+  std::sort(times.sorted.begin(), times.sorted.end());
+  return times;
+}
+
+/// What both benchmarks say of `times`, each of which took `flops`.
+Json summary(const BenchTrain& options, nn::Module& model, const Times& times, double flops) {
+  return {{"model", options.model},
+          {"batch", options.batch},
+          {"threads", thread_count()},
+          {"parameters", parameters_of(model)},
+          {"ms", times.median() * 1e3},
+          {"ms_min", times.sorted.front() * 1e3},
+          {"samples_per_second", static_cast<double>(options.batch) / times.median()},
+          {"gflops", flops / times.median() * 1e-9},
+          {"peak_bytes", pool::peak_bytes()}};
+}
+
 class Trainer {
  public:
   explicit Trainer(const BenchTrain& options)
       : recipe_(recipe_of(options)), model_(run::make_model(recipe_)), labels_({options.batch}) {
-    const Tensor image = run::sample_image(recipe_);
-    flops_ = 3 * forward_flops(*model_, image) * static_cast<double>(options.batch);
-    std::vector<Index> dims(image.shape().dims().begin(), image.shape().dims().end());
-    dims[0] = options.batch;
-    Tensor images{Shape(dims)};
-    fill_normal(images, Philox(0, Stream::synthetic));
-    images_ = Var(images);
+    flops_ = 3 * forward_flops(*model_, run::sample_image(recipe_)) * options.batch;
+    images_ = Var(noise_of(recipe_, options.batch));
     const auto classes = static_cast<Index>(data::info(recipe_.data).class_names.size());
     for (Index i = 0; i < options.batch; ++i) labels_[i] = static_cast<Real>(i % classes);
     if (options.quantize != "no") quantize();
@@ -83,12 +133,7 @@ class Trainer {
   }
 
   double flops() const { return flops_; }
-  Index parameters() const {
-    Index numbers = 0;
-    for (const auto& [name, parameter] : nn::parameters(*model_))
-      numbers += parameter->value().size();
-    return numbers;
-  }
+  nn::Module& model() { return *model_; }
 
  private:
   void quantize() {
@@ -108,16 +153,9 @@ class Trainer {
   std::optional<run::BitSearch> search_;
 };
 
-/// Of one step.
-double seconds(Trainer& trainer, int steps) {
-  const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < steps; ++i) trainer.step();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / steps;
-}
-
 void add_profile(Json& result, Trainer& trainer, int steps) {
   Profile profile;
-  const double total = seconds(trainer, steps);
+  const double total = seconds([&] { trainer.step(); }, steps);
   const double to_ms = 1e3 / steps;
   for (const auto& [op, line] : profile.lines())
     result["profile"][op] = {{"forward_ms", line.forward.seconds * to_ms},
@@ -129,28 +167,20 @@ void add_profile(Json& result, Trainer& trainer, int steps) {
 }  // namespace
 
 Json bench_train(const BenchTrain& options) {
-  constexpr double round_seconds = 0.2;
-  constexpr int most_steps = 500;
   Trainer trainer(options);
-  seconds(trainer, 3);
-  const int steps =
-      std::clamp(static_cast<int>(round_seconds / seconds(trainer, 2)), 1, most_steps);
-  std::vector<double> times;
-  for (int i = 0; i < options.rounds; ++i) times.push_back(seconds(trainer, steps));
-  std::sort(times.begin(), times.end());
-  const double median = times[times.size() / 2];
-  Json result = {{"model", options.model},
-                 {"batch", options.batch},
-                 {"threads", thread_count()},
-                 {"quantize", options.quantize},
-                 {"parameters", trainer.parameters()},
-                 {"ms", median * 1e3},
-                 {"ms_min", times.front() * 1e3},
-                 {"samples_per_second", static_cast<double>(options.batch) / median},
-                 {"gflops", trainer.flops() / median * 1e-9},
-                 {"peak_bytes", pool::peak_bytes()}};
-  if (options.profile) add_profile(result, trainer, steps);
+  const Times times = timed([&] { trainer.step(); }, options.rounds);
+  Json result = summary(options, trainer.model(), times, trainer.flops());
+  result["quantize"] = options.quantize;
+  if (options.profile) add_profile(result, trainer, times.repeats);
   return result;
+}
+
+Json bench_eval(const BenchTrain& options) {
+  const run::Recipe recipe = recipe_of(options);
+  const auto model = run::make_model(recipe);
+  const double flops = forward_flops(*model, run::sample_image(recipe)) * options.batch;
+  const Var images(noise_of(recipe, options.batch));
+  return summary(options, *model, timed([&] { (*model)(images); }, options.rounds), flops);
 }
 
 }  // namespace fraqat::tools

@@ -22,19 +22,21 @@ typedef Real Part __attribute__((vector_size(D * sizeof(Real))));
 template <class V>
 using Wide = decltype(widen(V{}));
 
-// Calls strip.operator()<V, W>(c, begin, end) for the channels [c, c + W lanes of V)
+constexpr Index strip = 16;  // channels
+
+// Calls body.operator()<V, W>(c, begin, end) for the channels [c, c + W lanes of V)
 // of the rows [begin, end): what belongs to a channel stays in registers over
 // these, and their numbers in the first cache until all of their strips are done.
-template <class V, class Strip>
-[[gnu::always_inline]] inline void each_strip(Index rows, Index C, const Strip& strip) {
-  constexpr Index numbers = 4096, wide = 16, W = wide / lanes_of<V>;
+template <class V, class Body>
+[[gnu::always_inline]] inline void each_strip(Index rows, Index C, const Body& body) {
+  constexpr Index numbers = 4096, W = strip / lanes_of<V>;
   const Index block = at_least(1, numbers / C);
   for (Index begin = 0; begin < rows; begin += block) {
     const Index end = at_most(rows, begin + block);
     Index c = 0;
-    for (; c + wide <= C; c += wide) strip.template operator()<V, W>(c, begin, end);
-    for (; c + lanes_of<V> <= C; c += lanes_of<V>) strip.template operator()<V, 1>(c, begin, end);
-    for (; c < C; ++c) strip.template operator()<Real, 1>(c, begin, end);
+    for (; c + strip <= C; c += strip) body.template operator()<V, W>(c, begin, end);
+    for (; c + lanes_of<V> <= C; c += lanes_of<V>) body.template operator()<V, 1>(c, begin, end);
+    for (; c < C; ++c) body.template operator()<Real, 1>(c, begin, end);
   }
 }
 
@@ -122,9 +124,7 @@ void gradient_rows(const ChannelScale& s, const Real* level, const Real* slope, 
   });
 }
 
-}  // namespace
-
-void channels_moments(Index C, Index rows, const Real* x, double* sums) {
+void moments(Index C, Index rows, const Real* x, double* sums) {
   each_strip<Part>(rows, C, [&]<class V, Index W>(Index c, Index begin, Index end) {
     ChannelSums<V, W> sum;
     for (Index r = begin; r < end; ++r)
@@ -137,30 +137,95 @@ void channels_moments(Index C, Index rows, const Real* x, double* sums) {
   });
 }
 
+// Rows that strips do not fill are taken several at a time, as one row in which
+// every channel stands as often: six channels would leave vectors empty.
+constexpr Index widest = 512;  // of such a row
+
+Index rows_in_one(Index C, Index rows) {
+  Index times = 1;
+  while (C * times % strip != 0) times *= 2;
+  return C * times <= widest && times <= rows ? times : 1;
+}
+
+// What channels have one of, for a row in which they stand `times` times.
+class Repeated {
+ public:
+  Repeated(const Real* numbers, Index C, Index times) : numbers_(times == 1 ? numbers : copies_) {
+    if (times == 1 || !numbers) return;
+    for (Index i = 0; i < C * times; ++i) copies_[i] = numbers[i % C];
+  }
+
+  const Real* get() const { return numbers_; }
+
+ private:
+  const Real* numbers_;
+  Real copies_[widest];
+};
+
+// Calls run(scale, begin, count) for `count` rows of scale.C numbers from row `begin`
+// of C numbers on: wide rows, and those that are left over.
+template <class Run>
+void in_wide_rows(const ChannelScale& s, Index rows, const Run& run) {
+  const Index times = rows_in_one(s.C, rows), left = rows % times;
+  const Repeated mean(s.mean, s.C, times), factor(s.factor, s.C, times), shift(s.shift, s.C, times);
+  run(ChannelScale{s.C * times, mean.get(), factor.get(), shift.get()}, Index{0}, rows / times);
+  if (left > 0) run(s, rows - left, left);
+}
+
+// The same for run(scale, begin, count, sums): the two sums of every channel are
+// those of the places it stands at, in their order.
+template <class Run>
+void sum_in_wide_rows(const ChannelScale& s, Index rows, double* sums, const Run& run) {
+  in_wide_rows(s, rows, [&](const ChannelScale& scale, Index begin, Index count) {
+    if (scale.C == s.C) return run(scale, begin, count, sums);
+    double places[2 * widest];
+    for (Index i = 0; i < 2 * scale.C; ++i) places[i] = 0;
+    run(scale, begin, count, places);
+    for (Index i = 0; i < scale.C; ++i) {
+      sums[i % s.C] += places[i];
+      sums[s.C + i % s.C] += places[scale.C + i];
+    }
+  });
+}
+
+}  // namespace
+
+void channels_moments(Index C, Index rows, const Real* x, double* sums) {
+  const ChannelScale none{C, nullptr, nullptr, nullptr};
+  sum_in_wide_rows(none, rows, sums, [&](const auto& s, Index begin, Index count, double* to) {
+    moments(s.C, count, x + begin * C, to);
+  });
+}
+
 void channels_forward(const ChannelScale& scale, Index rows, bool relu, const Real* x,
                       const Real* addend, Real* y) {
-  if (addend)
-    relu ? scale_rows<true, true>(scale, rows, x, addend, y)
-         : scale_rows<true, false>(scale, rows, x, addend, y);
-  else
-    relu ? scale_rows<false, true>(scale, rows, x, addend, y)
-         : scale_rows<false, false>(scale, rows, x, addend, y);
+  in_wide_rows(scale, rows, [&](const ChannelScale& s, Index begin, Index count) {
+    const Index at = begin * scale.C;
+    const auto run = addend ? (relu ? scale_rows<true, true> : scale_rows<true, false>)
+                            : (relu ? scale_rows<false, true> : scale_rows<false, false>);
+    run(s, count, x + at, addend ? addend + at : nullptr, y + at);
+  });
 }
 
 void channels_products(const ChannelScale& scale, Index rows, bool relu, const Real* x,
                        const Real* dy, const Real* y, Real* h, double* sums) {
-  if (y)
-    sum_products<Passes::where_y>(scale, rows, x, dy, y, h, sums);
-  else if (relu)
-    sum_products<Passes::where_scaled>(scale, rows, x, dy, y, h, sums);
-  else
-    sum_products<Passes::all>(scale, rows, x, dy, y, h, sums);
+  sum_in_wide_rows(scale, rows, sums, [&](const auto& s, Index begin, Index count, double* to) {
+    const Index at = begin * scale.C;
+    const auto run = y      ? sum_products<Passes::where_y>
+                     : relu ? sum_products<Passes::where_scaled>
+                            : sum_products<Passes::all>;
+    run(s, count, x + at, dy + at, y ? y + at : nullptr, y ? h + at : nullptr, to);
+  });
 }
 
 void channels_backward(const ChannelScale& scale, const Real* level, const Real* slope, Index rows,
                        bool relu, const Real* x, const Real* dy, Real* dx) {
-  relu ? gradient_rows<true>(scale, level, slope, rows, x, dy, dx)
-       : gradient_rows<false>(scale, level, slope, rows, x, dy, dx);
+  in_wide_rows(scale, rows, [&](const ChannelScale& s, Index begin, Index count) {
+    const Index at = begin * scale.C, times = s.C / scale.C;
+    const Repeated levels(level, scale.C, times), slopes(slope, scale.C, times);
+    const auto run = relu ? gradient_rows<true> : gradient_rows<false>;
+    run(s, levels.get(), slopes.get(), count, x + at, dy + at, dx + at);
+  });
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -15,7 +15,7 @@ import program
 from program import on_terminal, run, run_json
 
 COMMANDS = ["doctor", "data", "train", "report", "inspect", "eval", "verify", "predict", "export",
-            "gradcheck"]
+            "bench", "gradcheck"]
 MNIST = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
          "t10k-labels-idx1-ubyte"]
 
@@ -154,6 +154,22 @@ class Door(unittest.TestCase):
                                         capture_output=True, text=True)
                 self.assertEqual(result.returncode, code, result.stderr)
                 self.assertIn(text, result.stderr)
+
+    def test_bench(self):
+        small = ("--model", "mlp", "--batch", "16", "--rounds", "3", "--threads", "1")
+        step = run_json(self, "bench", "train", *small, "--quantize", "all", "--profile")
+        evaluation = run_json(self, "bench", "eval", *small)
+        for result in (step, evaluation):
+            self.assertEqual((result["model"], result["batch"], result["threads"]), ("mlp", 16, 1))
+            self.assertEqual(result["parameters"] > 235146, result is step)  # widths and ranges
+            self.assertGreaterEqual(result["ms"], result["ms_min"])
+            self.assertAlmostEqual(result["samples_per_second"] * result["ms"], 16e3, places=3)
+            self.assertGreater(result["peak_bytes"], 4 * 235146)
+        self.assertLess(evaluation["ms"], step["ms"])
+        self.assertEqual(step["profile"]["linear"]["calls"], 3)
+        self.assertIn("ms a batch", run("bench", "eval", *small).stdout)
+        self.refused("bench", "eval", "--batch", "0", text="--batch")
+        self.refused("bench", "eval", "--model", "mlp9", text="--model")
 
     def test_gradcheck_that_is_not_built(self):
         with tempfile.TemporaryDirectory() as folder:
