@@ -1,20 +1,21 @@
 // Rounding to a grid of levels, forward and backward: fake quantization's inner
-// loops.  Written plainly; the compiler finds the vectors.
+// loops.
 
 #include "core/kernels/vector.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS {
 namespace {
 
-// Independent sums, joined in a fixed tree, so that they vectorise: the same
-// number on every instruction set, hence the same order.
+// Independent sums, joined in a fixed tree: the same number on every instruction
+// set, hence the same order.
 constexpr Index sums = 16;
 
 // Adding it rounds to whole numbers, ties to even, below a quarter of it.
 constexpr Real shift = sizeof(Real) == 4 ? Real(0x1.8p23) : Real(0x1.8p52);
 
-[[gnu::always_inline]] inline Real code_of(Real u, Real lo, Real hi) {
-  const Real above = u > lo ? u : lo;
+template <class V>
+[[gnu::always_inline]] inline V code_of(V u, V lo, V hi) {
+  const V above = u > lo ? u : lo;
   return ((above < hi ? above : hi) + shift) - shift;
 }
 
@@ -24,27 +25,36 @@ constexpr Real shift = sizeof(Real) == 4 ? Real(0x1.8p23) : Real(0x1.8p52);
   return lane[0];
 }
 
+// What as many numbers as V has lanes add to their sums, and their dx.
+template <bool with_dx, bool add, class V>
+[[gnu::always_inline]] inline void backward_of(const Level& level, const Real* x, const Real* dy,
+                                               Real* dx, Real* value, Real* slope) {
+  const V lo = V{} + level.lo, hi = V{} + level.hi;
+  const V u = read<V>(x) / level.scale, d = read<V>(dy);
+  const V code = code_of(u, lo, hi);
+  const V kept = u >= lo ? (u <= hi ? d : V{}) : V{};  // dy where x is inside
+  const V part = u >= lo ? (u <= hi ? u : V{}) : V{};
+  write<V>(value, read<V>(value) + d * code);
+  write<V>(slope, read<V>(slope) + d * (code - part));
+  if constexpr (with_dx) {
+    const V g = level.weight * kept;
+    write<V>(dx, add ? read<V>(dx) + g : g);
+  }
+}
+
 template <bool with_dx, bool add>
 void backward(const Level& level, const Real* __restrict__ x, const Real* __restrict__ dy,
               Real* __restrict__ dx, Index n, LevelSums& result) {
-  const Real scale = level.scale, lo = level.lo, hi = level.hi, weight = level.weight;
   Real value[sums] = {}, slope[sums] = {};
-  const auto one = [&](Index i, Index lane) __attribute__((always_inline)) {
-    const Real u = x[i] / scale;
-    const Real code = code_of(u, lo, hi);
-    const bool inside = u >= lo && u <= hi;
-    value[lane] += dy[i] * code;
-    slope[lane] += dy[i] * (code - (inside ? u : Real(0)));
-    if constexpr (with_dx) {
-      const Real g = inside ? weight * dy[i] : Real(0);
-      dx[i] = add ? dx[i] + g : g;
-    }
-  };
   Index i = 0;
   for (; i + sums <= n; i += sums)
-    for (Index lane = 0; lane < sums; ++lane) one(i + lane, lane);
-  for (Index lane = 0; i < n; ++i, ++lane) one(i, lane);
-  result = {tree(value) * scale, tree(slope) * weight};
+    for (Index w = 0; w < sums; w += L)
+      backward_of<with_dx, add, Vector>(level, x + i + w, dy + i + w, with_dx ? dx + i + w : dx,
+                                        value + w, slope + w);
+  for (Index lane = 0; i < n; ++i, ++lane)
+    backward_of<with_dx, add, Real>(level, x + i, dy + i, with_dx ? dx + i : dx, value + lane,
+                                    slope + lane);
+  result = {tree(value) * level.scale, tree(slope) * level.weight};
 }
 
 }  // namespace

@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::string_view layer_widths = "quant.weight_bits";
 
+/// Whether `path` is one of its entries, quant.weight_bits.NAME.
+bool names_layer(std::string_view path) {
+  return path.starts_with(layer_widths) && path.substr(layer_widths.size()).starts_with(".");
+}
+
 /// A value as an error text shows it.
 std::string shown(const toml::node& node) {
   if (const auto* text = node.as_string()) return in_quotes(text->get(), 60);
@@ -148,9 +153,7 @@ void Reader::table(const toml::table& table, const std::string& path) {
   for (const auto& [name, node] : entries) {
     const std::string full = path.empty() ? name : path + "." + name;
     place_.lines[full] = static_cast<int>(node->source().begin.line);
-    const bool below_layers =
-        full == layer_widths || full.starts_with(std::string(layer_widths) + ".");
-    if (node->is_table() && (is_section(full) || below_layers))
+    if (node->is_table() && (is_section(full) || full == layer_widths || names_layer(full)))
       this->table(*node->as_table(), full);
     else
       value(full, *node);
@@ -158,11 +161,11 @@ void Reader::table(const toml::table& table, const std::string& path) {
 }
 
 void Reader::value(const std::string& path, const toml::node& node) {
-  const std::string layers = std::string(layer_widths) + ".";
   for (const Key& key : keys_) {
-    const bool layer = path.starts_with(layers) && key.path == layer_widths;
+    const bool layer = names_layer(path) && key.path == layer_widths;
     if (key.path != path && !layer) continue;
-    if (layer ? assign_layer(key, path.substr(layers.size()), node) : assign(key, node)) return;
+    if (layer ? assign_layer(key, path.substr(layer_widths.size() + 1), node) : assign(key, node))
+      return;
     std::string text = "got " + shown(node) + "; expected " + key.expected();
     const auto* word = node.as_string();
     const std::string near = word ? nearest(word->get(), key.words) : "";

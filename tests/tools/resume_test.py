@@ -88,7 +88,7 @@ class Resume(unittest.TestCase):
             process = start(arguments, 1 + kill % 3)
             if kill % 3 == 0:  # after something has been saved, so that it gets on
                 self.wait_for(process, lambda: changed(progress) > before)
-            time.sleep(draw.uniform(0, 0.25))
+            time.sleep(draw.uniform(0, self.seconds / KILLS))  # half of the run in all
             self.assertIsNone(process.poll(), f"ended before kill {kill + 1}")
             process.kill()
             process.communicate()
