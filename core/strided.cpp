@@ -22,7 +22,7 @@ void copy_strided(const Shape& shape, Real* to, const Strides& to_strides, const
     const auto d = static_cast<std::size_t>(i);
     walk.push(shape[i], {to_strides[d], from_strides[d]});
   }
-  const auto [to_step, from_step] = walk.strides();
+  const Index to_step = walk.strides()[0], from_step = walk.strides()[1];
   parallel_chunks(walk.size(), elementwise_grain, [&](Index begin, Index end) {
     walk.runs(begin, end, [&](const std::array<Index, 2>& offsets, Index count) {
       Real* __restrict__ out = to + offsets[0];

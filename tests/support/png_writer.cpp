@@ -92,8 +92,9 @@ std::string header(std::uint32_t width, std::uint32_t height, int depth, int col
 std::string compressed(std::string_view raw) {
   uLongf size = ::compressBound(static_cast<uLong>(raw.size()));
   std::string out(size, '\0');
-  ::compress(reinterpret_cast<Bytef*>(out.data()), &size,
-             reinterpret_cast<const Bytef*>(raw.data()), static_cast<uLong>(raw.size()));
+  ::compress2(reinterpret_cast<Bytef*>(out.data()), &size,
+              reinterpret_cast<const Bytef*>(raw.data()), static_cast<uLong>(raw.size()),
+              Z_BEST_SPEED);
   out.resize(size);
   return out;
 }
