@@ -135,7 +135,7 @@ TEST_CASE("lion: every step is the formula's") {
     for (const double d : {0.0, decay})
       check_formula(
           make<Lion>(LionOptions{b1, b2}),
-          [=](Scalar& s, double g) {
+          [d, b1 = b1, b2 = b2](Scalar& s, double g) {
             const double c = b1 * s.m + (1 - b1) * g;
             s.w = s.w - rate * d * s.w - rate * ((c > 0) - (c < 0));
             s.m = b2 * s.m + (1 - b2) * g;
