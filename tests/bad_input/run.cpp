@@ -70,7 +70,7 @@ TEST_CASE("bad input: every case is refused, in one line, at once, in little mem
     CAPTURE(bad.name);
     CHECK(names.insert(bad.name).second);
     const std::string path = directory / bad.name;
-    // Not by write_file_atomically: to wait for the disk took most of this suite's time.
+    // Not by write_file_atomically, which would wait for the disk each time.
     CHECK((std::ofstream(path, std::ios::binary) << bad.bytes).good());
 
     reset_peak_memory();
