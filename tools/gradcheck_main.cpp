@@ -1,7 +1,6 @@
 // The program `fraqat-gradcheck`: runs the tests of every op with Real = double
 // and shows how much of each gradient they compare, and how closely.
 
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include <CLI/CLI.hpp>
