@@ -126,7 +126,7 @@ void add_bench_conv(CLI::App& bench) {
                   [options] { return time_convolutions(*options); });
   command.option("--network", options->bench.network, "Whose layers; all unless given");
   command.option("--batch", options->bench.batch, 1, most_samples, "Samples of a batch");
-  command.option("--repeats", options->bench.repeats, 1, most_rounds, "The least time counts");
+  command.option("--repeats", options->bench.repeats, 1, most_rounds, "The median counts");
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ nlohmann::ordered_json bench_eval(const BenchTrain& options);
 struct BenchConv {
   std::string network;  // all if empty
   int batch = 128;
-  int repeats = 20;  // the least time counts
+  int repeats = 20;  // the median counts
 };
 
 /// Times the convolutions of known networks, pass by pass, by every way there is

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
+#include <vector>
 
 #include "core/convolution.hpp"
 #include "core/random.hpp"
@@ -42,6 +42,11 @@ struct Way {
 bool always(const Convolution&) { return true; }
 
 constexpr Way ways[] = {
+    {"conv2d",
+     {always, always, always},
+     convolution::forward,
+     convolution::backward_data,
+     convolution::backward_weights},  // what the op takes: one of those below
     {"im2col",
      {always, always, always},
      im2col::forward,
@@ -81,16 +86,19 @@ void run(const Way& way, int pass, const Convolution& c, Numbers& n) {
   if (pass == 2) way.backward_weights(c, n.x.data(), n.y.data(), n.dweight.data(), n.dbias.data());
 }
 
-// The least time of `repeats`, in seconds.
-double least(const Way& way, int pass, const Convolution& c, Numbers& n, int repeats) {
-  double best = std::numeric_limits<double>::max();
+// The median time of `repeats`, in seconds, after one that does not count.
+double median(const Way& way, int pass, const Convolution& c, Numbers& n, int repeats) {
+  run(way, pass, c, n);
+  std::vector<double> times;
   for (int i = 0; i < repeats; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     run(way, pass, c, n);
-    best = std::min(
-        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    times.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
-  return best;
+  const auto middle = times.begin() + repeats / 2;
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
 }
 
 void measure(const Layer& layer, const BenchConv& options, nlohmann::ordered_json& lines) {
@@ -101,7 +109,7 @@ void measure(const Layer& layer, const BenchConv& options, nlohmann::ordered_jso
   for (int pass = 0; pass < 3; ++pass)
     for (const Way& way : ways) {
       if (!way.suits[pass](c)) continue;
-      const double time = least(way, pass, c, numbers, options.repeats);
+      const double time = median(way, pass, c, numbers, options.repeats);
       lines.push_back({{"network", layer.network},
                        {"C", c.C},
                        {"O", c.O},
