@@ -19,8 +19,12 @@ BatchNorm::BatchNorm(Index channels)
       beta(Tensor({channels}, Real(0)), true),
       state{Tensor({channels}, Real(0)), Tensor({channels}, Real(1))} {}
 
+void BatchNorm::take_statistics() {
+  options.batch_statistics = TrainingStep::current() != nullptr && !frozen;
+}
+
 Var BatchNorm::forward(const Var& x) {
-  options.batch_statistics = TrainingStep::current() != nullptr;
+  take_statistics();
   return output_q(op::batch_norm(x, gamma, beta, state, options));
 }
 
@@ -30,7 +34,7 @@ Var BatchNorm::rectified(const Var& x, const Var& addend) {
     return op::relu(addend ? op::add(y, addend) : y);
   }
   LayerScope scope(path_);
-  options.batch_statistics = TrainingStep::current() != nullptr;
+  take_statistics();
   op::BatchNormOptions fused = options;
   fused.relu = true;
   return op::batch_norm(x, gamma, beta, state, fused, addend);

@@ -9,7 +9,7 @@
 namespace fraqat::inline FRAQAT_PRECISION::nn {
 
 /// Normalises each channel (last dimension) with the batch's statistics inside a
-/// TrainingStep, with the running ones outside (Ioffe and Szegedy, 2015).
+/// TrainingStep, with the running ones outside, or once frozen (Ioffe and Szegedy, 2015).
 class BatchNorm : public Module {
  public:
   explicit BatchNorm(Index channels);
@@ -23,7 +23,11 @@ class BatchNorm : public Module {
   Var gamma, beta;
   op::BatchNormState state;
   op::BatchNormOptions options;
+  bool frozen = false;  // running statistics in training, too, and left as they are
   Slot output_q;
+
+ private:
+  void take_statistics();
 };
 
 /// Of x[N, C] or x[N, L, C]; PyTorch's second is [N, C, L].

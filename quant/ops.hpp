@@ -21,6 +21,10 @@ struct FakeQuantOptions {
 Var fake_quant(const Var& x, const Var& p, const Var& scale, const Tensor& zero,
                const FakeQuantOptions& options);
 
+/// y, a quantized x; in the backward pass x is besides drawn to y, by 2 strength (x - y) where
+/// they are at most reach[R] apart (R rows of the first dimension, or 1 for all).
+Var dampen(const Var& x, const Var& y, const Tensor& reach, Real strength);
+
 /// One-hot at `index`; its gradient passes straight through to p.
 Var harden(const Var& p, Index index);
 

@@ -2,6 +2,20 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
+namespace {
+
+/// How far a number inside the range is from its code at most, for each row.
+Tensor half_steps(const Tensor& p, const Tensor& scale) {
+  constexpr Real half = Real(0.5001);  // and what division rounds
+  Tensor reach({scale.dim(1)}, Real(0));
+  for (Index j = 0; j < p.size(); ++j)
+    for (Index row = 0; row < reach.size(); ++row)
+      reach[row] += half * p[j] * scale[j * reach.size() + row];
+  return reach;
+}
+
+}  // namespace
+
 Quantizer::Quantizer(Info info, std::unique_ptr<BitPolicy> bits, std::unique_ptr<RangePolicy> range)
     : info_(std::move(info)), bits_(std::move(bits)), range_(std::move(range)) {}
 
@@ -13,8 +27,11 @@ Var Quantizer::operator()(const Var& x) {
   }
   const Ranges ranges = range_->ranges(x.value());
   const BitPolicy::Choice choice = bits_->choose();
-  return op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
-                        {info_.coding, info_.widths, choice.first, choice.last});
+  const Var y = op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
+                               {info_.coding, info_.widths, choice.first, choice.last});
+  const TrainingStep* step = TrainingStep::current();
+  if (damping_ == 0 || !step || !step->noise()) return y;
+  return op::dampen(x, y, half_steps(choice.p.value(), ranges.scale.value()), damping_);
 }
 
 void Quantizer::visit(nn::Visitor& visitor) {

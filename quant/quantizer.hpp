@@ -41,6 +41,9 @@ class Quantizer final : public nn::Transform {
   Mode mode() const { return mode_; }
   void set_mode(Mode mode) { mode_ = mode; }
 
+  /// In training x is drawn to its codes, by 2 `strength` times the distance; 0: not.
+  void set_damping(double strength) { damping_ = static_cast<Real>(strength); }
+
   /// Replaces the bit policy by a fixed width, one of the candidates; ranges
   /// stay.  learned_bits() keeps the fractional width it came from.
   void freeze(int bits);
@@ -58,6 +61,7 @@ class Quantizer final : public nn::Transform {
   std::unique_ptr<BitPolicy> bits_;
   std::unique_ptr<RangePolicy> range_;
   Mode mode_ = Mode::off;
+  Real damping_ = 0;
   bool frozen_ = false;
   double learned_ = 0;
 };

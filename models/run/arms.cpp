@@ -28,10 +28,13 @@ Index float_bytes(nn::Module& model) {
   return bytes;
 }
 
-ordered_json float_arm(nn::Module& model, const Score& score) {
-  return {{"name", "float"},         {"accuracy", score.accuracy},
-          {"loss", score.loss},      {"bytes", float_bytes(model)},
-          {"avg_weight_bits", 32.0}, {"avg_activation_bits", 32.0}};
+ordered_json float_arm(const std::string& name, nn::Module& model, const Score& score) {
+  return {{"name", name},
+          {"accuracy", score.accuracy},
+          {"loss", score.loss},
+          {"bytes", float_bytes(model)},
+          {"avg_weight_bits", 32.0},
+          {"avg_activation_bits", 32.0}};
 }
 
 ordered_json quantized_arm(const std::string& name, nn::Module& model, const Score& score) {
@@ -62,18 +65,17 @@ void finish(const Session& session, ordered_json arm, ordered_json& arms) {
   arms.push_back(std::move(arm));
 }
 
-/// Both stretches of training with the widths that `model` has, frozen after the
-/// first as those of the learned network are.
-void train_fixed(const Session& session, nn::Module& model, const Recipe& recipe,
-                 const std::string& name, ordered_json& arms) {
+/// Both stretches of training with the widths that `model` has, if any, frozen
+/// after the first as those of the learned network are; returns the score.
+Score train_fixed(const Session& session, nn::Module& model, const Recipe& recipe,
+                  const std::string& name) {
   const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
   train(session, model, recipe, recipe.search, {name, first});
   for (Quantizer* q : quant::quantizers(model)) q->freeze(q->hard_bits());
   train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
   reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
-  const Score score = evaluate(model, recipe, session.test());
-  finish(session, quantized_arm(name, model, score), arms);
+  return evaluate(model, recipe, session.test());
 }
 
 /// Learns the widths of `model` and makes them whole; returns what became of the budgets.
@@ -136,8 +138,17 @@ std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& ar
     score = evaluate(*model, recipe, session.test());
   }
   save_checkpoint(path, *model, recipe, "float");
-  finish(session, float_arm(*model, score), arms);
+  finish(session, float_arm("float", *model, score), arms);
   return model;
+}
+
+void longer_float_arm(const Session& session, const nn::NamedTensors& start, ordered_json& arms) {
+  const std::string name = "float-longer";
+  if (take_finished(session, name, arms)) return;
+  const std::unique_ptr<nn::Module> model = make_model(session.recipe());
+  nn::apply_state(*model, start, "the float network");
+  const Score score = train_fixed(session, *model, session.recipe(), name);
+  finish(session, float_arm(name, *model, score), arms);
 }
 
 void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits, bool ends8,
@@ -159,7 +170,8 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
   }
   quant::attach(*model, sample_image(recipe), quant_spec(recipe));
   calibrate(session, *model);
-  train_fixed(session, *model, recipe, name, arms);
+  const Score score = train_fixed(session, *model, recipe, name);
+  finish(session, quantized_arm(name, *model, score), arms);
 }
 
 void random_arm(const Session& session, const nn::NamedTensors& start, int number,
@@ -178,7 +190,8 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
     const std::vector<Quantizer*> quantizers = of_role(*model, role);
     for (std::size_t k = 0; k < quantizers.size(); ++k) quantizers[k]->freeze(drawn.bits[k]);
   }
-  train_fixed(session, *model, recipe, name, arms);
+  const Score score = train_fixed(session, *model, recipe, name);
+  finish(session, quantized_arm(name, *model, score), arms);
 }
 
 std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<nn::Module> model,

@@ -13,6 +13,11 @@ namespace fraqat::run {
 /// The float network of the recipe, trained, or read from --from or --weights.
 std::unique_ptr<nn::Module> float_model(const Session& session, nlohmann::ordered_json& arms);
 
+/// The float network, trained through the same stretches as the quantized ones: what
+/// they should be compared with.
+void longer_float_arm(const Session& session, const nn::NamedTensors& start,
+                      nlohmann::ordered_json& arms);
+
 /// From the float network `start`, the same stretches as the learned network,
 /// with all widths fixed at `bits`; `ends8`: but the first and last weight at 8.
 void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits, bool ends8,

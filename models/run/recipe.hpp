@@ -23,6 +23,11 @@ struct Training {
   double label_smoothing = 0;
   double clip = 0;  // largest gradient norm; 0: no clipping
 
+  double distillation = 0;              // share of the loss that is the float network's answer
+  double distillation_temperature = 4;  // that softens it
+  double damping = 0;                   // of weights towards their codes, at the end of the stretch
+  double freeze_batch_norm = 0;         // share of the steps, the last ones
+
   bool operator==(const Training&) const = default;
 };
 
@@ -78,6 +83,7 @@ struct Recipe {
   std::vector<int> uniform;        // baselines.uniform: widths trained alike for the table
   std::vector<int> uniform_ends8;  // baselines.uniform_ends8: the same, first and last weight at 8
   int random = 0;                  // baselines.random: arms of random widths, as dear as learned
+  bool float_longer = false;       // baselines.float_longer: float, trained as long as the others
 
   bool operator==(const Recipe&) const = default;
 };

@@ -45,6 +45,7 @@ class Table {
     key.most_excluded = true;
   }
   void training(const std::string& section, Training& t);
+  void quantized_training(const std::string& section, Training& t);
   void tensors(const std::string& section, Tensors& t, bool weights);
   void search(Recipe& recipe);
 
@@ -65,6 +66,15 @@ void Table::training(const std::string& section, Training& t) {
   range(section + ".warmup", &t.warmup, 0, 1);
   below(section + ".label_smoothing", &t.label_smoothing, 1);
   add(section + ".clip", &t.clip);
+  range(section + ".freeze_batch_norm", &t.freeze_batch_norm, 0, 1);
+}
+
+/// A stretch that has a float network to learn from, and codes to be drawn to.
+void Table::quantized_training(const std::string& section, Training& t) {
+  training(section, t);
+  range(section + ".distillation", &t.distillation, 0, 1);
+  above(section + ".distillation_temperature", &t.distillation_temperature, 0);
+  add(section + ".damping", &t.damping);
 }
 
 void Table::tensors(const std::string& section, Tensors& t, bool weights) {
@@ -82,7 +92,7 @@ void Table::tensors(const std::string& section, Tensors& t, bool weights) {
 }
 
 void Table::search(Recipe& r) {
-  training("search", r.search);
+  quantized_training("search", r.search);
   above("search.bit_rate", &r.bit_rate, 0);
   above("search.range_rate", &r.range_rate, 0);
   range("search.bit_warmup", &r.bit_warmup, 0, 1);
@@ -141,6 +151,7 @@ Conflict conflict_with_float(const Recipe& r) {
   if (!r.uniform.empty()) return refused("baselines.uniform", "widths");
   if (!r.uniform_ends8.empty()) return refused("baselines.uniform_ends8", "widths");
   if (r.random > 0) return refused("baselines.random", to_text(r.random));
+  if (r.float_longer) return refused("baselines.float_longer", "true");
   return {};
 }
 
@@ -202,11 +213,12 @@ std::vector<Key> keys_of(Recipe& r) {
   t.words("round.mode", r.rounding, {"nearest", "ceil", "floor", "budget"});
   t.range("round.allowed", &r.allowed, quant::min_bits, quant::max_bits);
   t.keys.back().rising = true;
-  t.training("finetune", r.finetune);
+  t.quantized_training("finetune", r.finetune);
   t.range("finetune.reestimate_batches", &r.reestimate_batches, 0, most_batches);
   t.range("baselines.uniform", &r.uniform, quant::min_bits, quant::max_bits);
   t.range("baselines.uniform_ends8", &r.uniform_ends8, quant::min_bits, quant::max_bits);
   t.range("baselines.random", &r.random, 0, 100);
+  t.add("baselines.float_longer", &r.float_longer);
   return std::move(t.keys);
 }
 

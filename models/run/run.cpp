@@ -73,6 +73,7 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
     return finished(session, "float", std::move(result));
   }
   const nn::NamedTensors start = nn::state_of(*model);
+  if (recipe.float_longer) longer_float_arm(session, start, result["arms"]);
   for (const int bits : recipe.uniform) uniform_arm(session, start, bits, false, result["arms"]);
   for (const int bits : recipe.uniform_ends8)
     uniform_arm(session, start, bits, true, result["arms"]);

@@ -6,6 +6,8 @@
 #include "data/augment.hpp"
 #include "data/loader.hpp"
 #include "models/run/deployment.hpp"
+#include "models/run/late_changes.hpp"
+#include "models/run/objective.hpp"
 #include "models/run/trace.hpp"
 #include "models/run/updates.hpp"
 #include "nn/layers.hpp"
@@ -30,12 +32,18 @@ std::shared_ptr<const data::Dataset> augmented(std::shared_ptr<const data::Datas
   return std::make_shared<data::RandomFlip>(std::move(set), recipe.seed);
 }
 
+/// What one step learns from: a batch, and what the teacher says of it.
+struct Lesson {
+  const data::Batch& batch;
+  Tensor soft_targets;
+};
+
 /// Forward and backward of one batch; returns the loss of the task.
-double gradients(nn::Module& model, const data::Batch& batch, double smoothing,
+double gradients(nn::Module& model, const Lesson& lesson, const Objective& objective,
                  const BitSearch* search) {
   Tape tape;
-  const Var logits = model(Var(batch.images));
-  Var loss = op::softmax_cross_entropy(logits, batch.labels, static_cast<Real>(smoothing));
+  const Var logits = model(Var(lesson.batch.images));
+  Var loss = objective.loss(logits, lesson.batch.labels, lesson.soft_targets);
   const auto task = static_cast<double>(loss.value().item());
   if (search)
     if (const Var cost = search->cost()) loss = op::add(loss, cost);
@@ -64,6 +72,8 @@ class Run {
         training_(training),
         stretch_(stretch),
         search_(search),
+        objective_(session, training),
+        late_(model, training),
         loader_(augmented(session.train(), recipe), loader_options(recipe)),
         per_epoch_(loader_.steps_per_epoch()),
         steps_(per_epoch_ * training.epochs) {
@@ -103,13 +113,14 @@ class Run {
   }
 
   /// Gradients, then the updates of weights, ranges and widths; returns the loss.
-  double step(const data::Batch& batch, Updates& updates) {
+  double step(const Lesson& lesson, Updates& updates) {
     try {
       if (search_) search_->before_step(share(done()));
-      const double loss = gradients(model_, batch, training_.label_smoothing, search_);
-      if (!std::isfinite(loss)) explain(batch, "the loss");
+      late_.before_step(share(done()));
+      const double loss = gradients(model_, lesson, objective_, search_);
+      if (!std::isfinite(loss)) explain(lesson, "the loss");
       for (const auto& [name, parameter] : parameters_)
-        if (!all_finite(parameter->grad())) explain(batch, "the gradient of " + name);
+        if (!all_finite(parameter->grad())) explain(lesson, "the gradient of " + name);
       updates.step(done());
       if (search_) search_->step(share(done() + 1));
       return loss;
@@ -118,21 +129,21 @@ class Run {
     }
   }
 
-  double traced_step(const data::Batch& batch, Updates& updates) {
+  double traced_step(const Lesson& lesson, Updates& updates) {
     Trace trace;
-    const double loss = step(batch, updates);
+    const double loss = step(lesson, updates);
     append_trace(session_.file("trace.csv"), stretch_.phase, stretch_.counted + at_.epoch + 1,
                  trace);
     return loss;
   }
 
   /// The same step once more, now with somebody watching every op.
-  [[noreturn]] void explain(const data::Batch& batch, const std::string& what) {
+  [[noreturn]] void explain(const Lesson& lesson, const std::string& what) {
     const Counter at = TrainingStep::current()->counter();
     const TrainingStep again({recipe_.seed, at.epoch, at.step});
     for (const auto& [name, parameter] : parameters_) parameter->clear_grad();
     FirstBad first;
-    gradients(model_, batch, training_.label_smoothing, search_);
+    gradients(model_, lesson, objective_, search_);
     fail(Error::Kind::failed, "[train] ", what, " is no number: ",
          first.text().empty() ? "the numbers are back to order on a second look" : first.text(),
          "; expected finite ones; try a smaller rate or clip");
@@ -143,9 +154,10 @@ class Run {
     const double start = session_.seconds() - at_.seconds;
     loader_.start_epoch(number, at_.step);
     while (const data::Batch* batch = loader_.next()) {
+      const Lesson lesson{*batch, objective_.soft_targets(batch->images)};
       const TrainingStep position({recipe_.seed, number, static_cast<std::uint32_t>(batch->step)});
-      const double loss = session_.options().trace && at_.step == 0 ? traced_step(*batch, updates)
-                                                                    : step(*batch, updates);
+      const double loss = session_.options().trace && at_.step == 0 ? traced_step(lesson, updates)
+                                                                    : step(lesson, updates);
       at_.sum += loss;
       ++at_.step;
       at_.seconds = session_.seconds() - start;
@@ -216,6 +228,8 @@ class Run {
   const Training& training_;
   const Stretch& stretch_;
   BitSearch* search_;
+  Objective objective_;
+  LateChanges late_;
   data::Loader loader_;
   Index per_epoch_, steps_;
   std::vector<nn::Named<Var>> parameters_;
