@@ -5,26 +5,11 @@
 #include <map>
 #include <set>
 
+#include "quant/bits_by_name.hpp"
 #include "quant/groups.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
-
-LogitsForward forward_of(const std::string& bits) {
-  return bits == "logits-argmax"   ? LogitsForward::argmax
-         : bits == "logits-gumbel" ? LogitsForward::gumbel
-                                   : LogitsForward::mixture;
-}
-
-std::unique_ptr<BitPolicy> make_bits(const TensorSpec& spec, const Widths& widths, double start) {
-  if (spec.bits == "fixed") return fixed_bits(widths, widths.lowest());
-  if (spec.bits == "stochastic") return std::make_unique<StochasticBits>(widths, start);
-  check(
-      spec.bits == "logits-argmax" || spec.bits == "logits-gumbel" || spec.bits == "logits-mixture",
-      "[attach] no such bit policy: got ", spec.bits,
-      "; expected fixed, logits-argmax, logits-gumbel, logits-mixture or stochastic");
-  return std::make_unique<LogitBits>(widths, forward_of(spec.bits), start);
-}
 
 std::unique_ptr<RangePolicy> make_range(const std::string& range, const RangeOptions& options) {
   if (range == "minmax") return minmax_range(options);
@@ -209,7 +194,7 @@ class Plan {
         coding, widths, rows, spec.affine, role == Role::activation, role == Role::weight};
     socket.fill(std::make_shared<Quantizer>(
         Quantizer::Info{name_of(node, which), role, elements, coding, widths, rows, channels},
-        make_bits(spec, widths, start(spec)), make_range(spec.range, range)));
+        make_bits(spec.bits, widths, start(spec)), make_range(spec.range, range)));
     filled_by_[&socket] = node.op();
     return &socket;
   }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,8 +13,8 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 /// How many bits: turns its parameters, on the tape, into weights p_j over the
-/// candidate widths.  Inside a TrainingStep with noise the policy may sample;
-/// outside, every policy is one-hot at hard().
+/// candidate widths.  Inside a TrainingStep with noise the policy may sample or
+/// mix; outside, every policy is one-hot at hard().
 class BitPolicy {
  public:
   struct Choice {
@@ -30,10 +32,16 @@ class BitPolicy {
   virtual double bits() const = 0;
   virtual Var bits_on_tape() { return {}; }
 
+  /// The entropy of p, -sum p_j log p_j, on the tape; none where p has no choice to lose.
+  virtual Var entropy_on_tape() { return {}; }
+
   /// The position of the candidate that evaluation uses.
   virtual int hard() const = 0;
 
-  /// The learned parameter ([J] logits or one b); none for fixed widths.
+  /// True if the width is whole and will stay.
+  virtual bool decided() const { return false; }
+
+  /// The learned parameter ([J] logits, or one number); none for fixed widths.
   virtual Var parameter() const { return {}; }
 
   /// The width that the parameter `values` would give, and db / dvalues[i] there.
@@ -43,50 +51,88 @@ class BitPolicy {
   /// Puts parameters back into their bounds after a step.
   virtual void project() {}
 
+  /// From now on b is at most `widest`.
+  virtual void limit(double /*widest*/) {}
+
+  /// At a high temperature p is flat, towards 0 it becomes one-hot; policies
+  /// without a distribution to cool ignore it.
+  virtual void set_temperature(double) {}
+
+  /// Turns the gradient of the parameter into the natural one, which does not die
+  /// where p_j does: what plain descent needs to come away from a width.
+  virtual void make_natural() {}
+
   virtual void visit(nn::Visitor&) {}
 };
 
 /// One width, for good.
 std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, int bits);
 
+/// How the distribution p over the widths follows from the parameters.
+enum class LogitsForm {
+  free,  // p = softmax(l), one parameter l_j for each width
+  bell   // l_j = -(width_j - c)^2 / (2 1.2^2), c the only parameter
+};
+
 enum class LogitsForward { argmax, gumbel, mixture };
 
-/// p = softmax(l), b = sum_j j p_j.  The forward pass takes the most probable
-/// width (straight through), a Gumbel-softmax sample (hard, at a temperature
-/// that may be annealed; Jang et al., 2017), or the weighted average of all.
+/// p = softmax(l), b = sum_j p_j width_j.  The forward pass takes the most probable
+/// width (straight through), a Gumbel-softmax sample (hard; the temperature is that
+/// of its gradient; Jang et al., 2017), or the weighted average of all, whose p is
+/// softmax(l / temperature), here and in b.
 class LogitBits final : public BitPolicy {
  public:
   /// Starts at b = `initial`, with the spread of a normal distribution of
   /// deviation 1.2 bits over the candidates, so that none is out of reach; a b
   /// less than a quarter bit from an end starts that far inside.
-  LogitBits(const Widths& widths, LogitsForward forward, double initial);
+  LogitBits(const Widths& widths, LogitsForward forward, double initial,
+            LogitsForm form = LogitsForm::free);
 
   std::string_view name() const override;
   Choice choose() override;
   double bits() const override;
   Var bits_on_tape() override;
+  Var entropy_on_tape() override;
   int hard() const override;
-  Var parameter() const override { return logits_; }
+  Var parameter() const override { return parameter_; }
   double bits_of(std::span<const double> values) const override;
   double slope(std::span<const double> values, std::size_t i) const override;
-  void visit(nn::Visitor& visitor) override { visitor.parameter("logits", logits_); }
-
-  double temperature = 1;  // of the Gumbel sample
+  void project() override;
+  void limit(double widest) override;
+  void set_temperature(double temperature) override { temperature_ = temperature; }
+  void make_natural() override;
+  void visit(nn::Visitor& visitor) override;
 
  private:
+  using Numbers = std::array<double, Widths::most>;
+
+  double cooling() const;
+  Var cool_logits() const;
+  Numbers values() const;
+  Numbers logits_of(std::span<const double> values) const;
+  Numbers p_of(std::span<const double> values) const;
+  double mean_of(std::span<const double> values) const;
+  void shift(std::span<double> values, double way) const;
+
   Widths widths_;
   LogitsForward forward_;
-  Var logits_;
+  LogitsForm form_;
+  Var parameter_;  // [J], or [1]
+  Var positions_;  // of the bell: the widths, [J]
   std::vector<Var> one_hot_;
+  double temperature_ = 1, widest_ = max_bits;
 };
 
-/// One real b; the forward pass takes floor(b) or ceil(b), ceil with probability
-/// b - floor(b), and the gradient is the difference of the two (SDQ).
-class StochasticBits final : public BitPolicy {
- public:
-  StochasticBits(const Widths& widths, double initial);
+enum class NeighbourForward { stochastic, interpolated };
 
-  std::string_view name() const override { return "stochastic"; }
+/// One real b between two candidates, p = (1 - f, f) at them.  The forward pass
+/// takes one of the two, the upper with probability f (SDQ), its gradient being the
+/// difference of the two; or it mixes both (FracBits, Yang and Jin, 2021).
+class NeighbourBits final : public BitPolicy {
+ public:
+  NeighbourBits(const Widths& widths, NeighbourForward forward, double initial);
+
+  std::string_view name() const override;
   Choice choose() override;
   double bits() const override;
   Var bits_on_tape() override { return bits_; }
@@ -95,12 +141,15 @@ class StochasticBits final : public BitPolicy {
   double bits_of(std::span<const double> values) const override;
   double slope(std::span<const double>, std::size_t) const override { return 1; }
   void project() override;
+  void limit(double widest) override;
   void visit(nn::Visitor& visitor) override { visitor.parameter("bits", bits_); }
 
  private:
   Widths widths_;
+  NeighbourForward forward_;
   Var bits_;  // [1]
   std::vector<Var> one_hot_;
+  double widest_ = max_bits;
 };
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

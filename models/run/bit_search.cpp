@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 
 namespace fraqat::run {
 namespace {
@@ -31,15 +32,15 @@ double target_of(const Tensors& tensors, const std::vector<quant::Quantizer*>& a
 
 bool is_learned(const quant::Quantizer& q) { return static_cast<bool>(q.bits().parameter()); }
 
-/// Turns the gradient to logits into the natural one, g_j / p_j: g_j dies with
-/// p_j, so that plain descent would rest at whatever width saturates first.
-void make_natural(const quant::BitPolicy& bits) {
-  constexpr float rare = 1e-3f;  // below it the noise would be magnified, too
-  const Var logits = bits.parameter();
-  const Tensor p = op::softmax(Var(logits.value())).value();
-  Tensor grad = logits.grad();
-  if (!grad) return;
-  for (Index j = 0; j < p.size(); ++j) grad[j] /= std::max(p[j], rare);
+/// Falls from temperature_start to temperature_end.
+double temperature(const Recipe& recipe, double progress) {
+  const double start = recipe.temperature_start, end = recipe.temperature_end;
+  const std::string& schedule = recipe.temperature_schedule;
+  if (schedule == "constant") return start;
+  if (schedule == "linear") return start + (end - start) * progress;
+  if (schedule == "cosine")
+    return end + (start - end) * (1 + std::cos(std::numbers::pi * progress)) / 2;
+  return start * std::pow(end / start, progress);
 }
 
 }  // namespace
@@ -84,17 +85,24 @@ BitSearch::BitSearch(nn::Module& model, const Recipe& recipe) : recipe_(recipe) 
 }
 
 void BitSearch::before_step(double progress) {
-  const double ratio = recipe_.temperature_end / recipe_.temperature_start;
-  const double temperature = recipe_.temperature_start * std::pow(ratio, progress);
+  entropy_price_ = recipe_.entropy * progress;
   for (Side& side : sides_)
-    for (quant::Quantizer* q : side.all)
-      if (auto* logits = dynamic_cast<quant::LogitBits*>(&q->bits()))
-        logits->temperature = temperature;
+    for (quant::Quantizer* q : side.all) q->bits().set_temperature(temperature(recipe_, progress));
 }
 
 Var BitSearch::cost() const {
-  if (priced_.empty() || recipe_.lambda == 0) return {};
-  return quant::bit_cost(priced_, recipe_.lambda, recipe_.cost == "quadratic");
+  Var total;
+  if (!priced_.empty() && recipe_.lambda != 0)
+    total = quant::bit_cost(priced_, recipe_.lambda, recipe_.cost == "quadratic");
+  if (entropy_price_ == 0) return total;
+  const Var price(Tensor::scalar(static_cast<Real>(entropy_price_)));
+  for (const Side& side : sides_)
+    for (quant::Quantizer* q : side.all)
+      if (const Var entropy = q->bits().entropy_on_tape()) {
+        const Var cost = op::mul(entropy, price);
+        total = total ? op::add(total, cost) : cost;
+      }
+  return total;
 }
 
 void BitSearch::step(double progress) {
@@ -110,8 +118,7 @@ void BitSearch::step(double progress) {
   if (!optimizer_) return;
   note_task_gradients();
   if (recipe_.bit_optimizer == "sgd")
-    for (const quant::Quantizer* q : priced_)
-      if (dynamic_cast<const quant::LogitBits*>(&q->bits())) make_natural(q->bits());
+    for (quant::Quantizer* q : priced_) q->bits().make_natural();
   if (!warm) optimizer_->step(recipe_.bit_rate);
   optimizer_->clear_gradients();
   for (quant::Quantizer* q : priced_) q->bits().project();

@@ -19,10 +19,11 @@ class BitSearch {
   /// The network, quantizers attached, and the recipe must outlive the search.
   BitSearch(nn::Module& model, const Recipe& recipe);
 
-  /// Anneals temperatures; `progress` in [0, 1).
+  /// Sets temperatures and the price of entropy; `progress` in [0, 1).
   void before_step(double progress);
 
-  /// lambda * sum f(b) of the widths without a budget, on the tape; or none.
+  /// On the tape, or none: lambda * sum f(b) of the widths without a budget, and the
+  /// entropies of all distributions over widths at their price.
   Var cost() const;
 
   /// Moves the widths, from the gradients that backward() left; `progress` in (0, 1].
@@ -67,6 +68,7 @@ class BitSearch {
   bool warm_ = false;          // a step of this epoch was in the warm-up
   std::unique_ptr<optim::Optimizer> optimizer_;  // of priced_
   Index tail_steps_ = 0;
+  double entropy_price_ = 0;  // rises to the recipe's
 };
 
 /// Bytes that a model needs besides the codes of its weights: per output channel

@@ -10,7 +10,7 @@ namespace fraqat::run {
 bool is_deployable(nn::Module& model) {
   const std::vector<quant::Quantizer*> all = quant::quantizers(model);
   return !all.empty() && std::all_of(all.begin(), all.end(), [](const quant::Quantizer* q) {
-    return !q->bits().parameter() && q->mode() == quant::Quantizer::Mode::on;
+    return q->bits().decided() && q->mode() == quant::Quantizer::Mode::on;
   });
 }
 

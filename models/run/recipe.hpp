@@ -33,9 +33,8 @@ struct Training {
 
 /// How the quantizers of weights or of activations look.
 struct Tensors {
-  std::string bits =
-      "stochastic";  // fixed | logits-argmax | logits-gumbel | logits-mixture | stochastic
-  double start = 3;  // width (fixed), or where the search starts
+  std::string bits = "stochastic";  // one of quant::bit_policies()
+  double start = 3;                 // width (fixed), or where the search starts
   bool random_start = false;
   int lowest = 2, highest = 8;
   std::string range = "learned";  // minmax | mse | learned
@@ -73,6 +72,9 @@ struct Recipe {
   double lambda = 0;                          // search.lambda: price of a bit (without a budget)
   std::string cost = "linear";                // search.cost: linear | quadratic
   double temperature_start = 1, temperature_end = 0.1;  // search.temperature_start, ..._end
+  // search.temperature_schedule: exponential | linear | cosine | constant
+  std::string temperature_schedule = "exponential";
+  double entropy = 0;  // search.entropy: of the widths' distributions, its price at the end
 
   std::string rounding = "budget";                   // round.mode: nearest | ceil | floor | budget
   std::vector<int> allowed = {2, 3, 4, 5, 6, 7, 8};  // round.allowed

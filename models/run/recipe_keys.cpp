@@ -7,6 +7,7 @@
 
 #include "data/registry.hpp"
 #include "models/models.hpp"
+#include "quant/bits_by_name.hpp"
 #include "quant/grid.hpp"
 
 namespace fraqat::run {
@@ -78,8 +79,7 @@ void Table::quantized_training(const std::string& section, Training& t) {
 }
 
 void Table::tensors(const std::string& section, Tensors& t, bool weights) {
-  words(section + ".bits", t.bits,
-        {"fixed", "logits-argmax", "logits-gumbel", "logits-mixture", "stochastic"});
+  words(section + ".bits", t.bits, quant::bit_policies());
   range(section + ".start", &t.start, quant::min_bits, quant::max_bits);
   add(section + ".random_start", &t.random_start);
   range(section + ".lowest", &t.lowest, quant::min_bits, quant::max_bits);
@@ -101,6 +101,9 @@ void Table::search(Recipe& r) {
   words("search.cost", r.cost, {"linear", "quadratic"});
   above("search.temperature_start", &r.temperature_start, 0);
   above("search.temperature_end", &r.temperature_end, 0);
+  words("search.temperature_schedule", r.temperature_schedule,
+        {"exponential", "linear", "cosine", "constant"});
+  add("search.entropy", &r.entropy);
 }
 
 /// The first rule that the tensors of one side break.

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "models/run/recipe_keys.hpp"
+#include "quant/bits_by_name.hpp"
 #include "tests/models/recipe_file.hpp"
 
 namespace fraqat::recipe_test {
@@ -58,7 +59,7 @@ Training random_training(Dice& dice) {
 
 Tensors random_tensors(Dice& dice, bool weights) {
   Tensors t;
-  t.bits = dice.word({"fixed", "logits-argmax", "logits-gumbel", "logits-mixture", "stochastic"});
+  t.bits = dice.word(quant::bit_policies());
   t.lowest = dice.whole(2, 4);
   t.highest = dice.whole(6, 8);
   t.start = t.bits == "fixed" ? dice.whole(4, 6) : dice.real(4, 6);
@@ -97,6 +98,8 @@ Recipe random_recipe(unsigned seed) {
   r.cost = dice.word({"linear", "quadratic"});
   r.temperature_start = dice.real(1, 5);
   r.temperature_end = dice.real(0.01, 1);
+  r.temperature_schedule = dice.word({"exponential", "linear", "cosine", "constant"});
+  r.entropy = dice.real(0, 0.1);
   r.rounding = dice.word({"nearest", "ceil", "floor", "budget"});
   r.allowed = {4, 5, 8};
   r.finetune = random_training(dice);

@@ -4,18 +4,25 @@
 
 #include <cmath>
 
+#include "quant/bits_by_name.hpp"
+
 namespace fraqat::bits_test {
 
 using quant::BitPolicy;
 using quant::LogitBits;
+using quant::LogitsForm;
 using quant::LogitsForward;
-using quant::StochasticBits;
+using quant::NeighbourBits;
+using quant::NeighbourForward;
 using quant::Widths;
 
 namespace {
 
 constexpr LogitsForward forwards[] = {LogitsForward::argmax, LogitsForward::gumbel,
                                       LogitsForward::mixture};
+constexpr LogitsForm forms[] = {LogitsForm::free, LogitsForm::bell};
+constexpr NeighbourForward neighbours[] = {NeighbourForward::stochastic,
+                                           NeighbourForward::interpolated};
 
 TrainingStep::Position at(std::uint32_t step) { return {7, 1, step}; }
 
@@ -33,7 +40,7 @@ TEST_CASE("bits: logits start at any width, inside and at the bounds") {
   CHECK(LogitBits(Widths::range(2, 8), LogitsForward::argmax, 8).bits() ==
         doctest::Approx(7.75).epsilon(1e-4));
   CHECK_THROWS_AS(LogitBits(Widths::range(2, 8), LogitsForward::argmax, 9), Error);
-  CHECK_THROWS_AS(StochasticBits(Widths::one(4), 4), Error);
+  CHECK_THROWS_AS(NeighbourBits(Widths::one(4), NeighbourForward::stochastic, 4), Error);
 }
 
 TEST_CASE("bits: all forwards agree with fixed when the distribution is one-hot") {
@@ -49,10 +56,12 @@ TEST_CASE("bits: all forwards agree with fixed when the distribution is one-hot"
     CHECK(policy.bits() == 5);
     CHECK(policy.hard() == fixed->hard());
   }
-  StochasticBits stochastic(Widths::range(2, 8), 5);
-  for (std::uint32_t step = 0; step < 20; ++step) {
-    TrainingStep training(at(step));
-    CHECK(weights(stochastic) == weights(*fixed));
+  for (const NeighbourForward forward : neighbours) {
+    NeighbourBits policy(Widths::range(2, 8), forward, 5);
+    for (std::uint32_t step = 0; step < 20; ++step) {
+      TrainingStep training(at(step));
+      CHECK(weights(policy) == weights(*fixed));
+    }
   }
 }
 
@@ -62,8 +71,10 @@ TEST_CASE("bits: evaluation is hard, whatever the policy") {
     const std::vector<float> p = weights(policy);
     CHECK(p == std::vector<float>{0, 0, 1, 0, 0, 0, 0});
   }
-  StochasticBits policy(Widths::range(2, 8), 4.6);
-  CHECK(weights(policy) == std::vector<float>{0, 0, 0, 1, 0, 0, 0});
+  for (const NeighbourForward forward : neighbours) {
+    NeighbourBits policy(Widths::range(2, 8), forward, 4.6);
+    CHECK(weights(policy) == std::vector<float>{0, 0, 0, 1, 0, 0, 0});
+  }
 }
 
 TEST_CASE("bits: the mixture is the softmax, b its mean") {
@@ -83,21 +94,146 @@ TEST_CASE("bits: the mixture is the softmax, b its mean") {
   CHECK(policy.bits_on_tape().value().item() == doctest::Approx(mean / sum));
 }
 
-TEST_CASE("bits: slopes are the derivatives of b") {
-  const LogitBits policy(Widths::range(2, 8), LogitsForward::argmax, 4);
-  std::vector<double> l = {0.1, -0.4, 0.9, 0.3, -1.0, 0.2, 0.0};
-  for (std::size_t i = 0; i < l.size(); ++i) {
-    std::vector<double> up = l, down = l;
-    up[i] += 1e-6;
-    down[i] -= 1e-6;
-    CHECK(policy.slope(l, i) ==
-          doctest::Approx((policy.bits_of(up) - policy.bits_of(down)) / 2e-6).epsilon(1e-6));
+TEST_CASE("bits: interpolation mixes the two neighbours, each by its share of the way") {
+  NeighbourBits policy(Widths::range(2, 8), NeighbourForward::interpolated, 5.25);
+  TrainingStep training(at(0));
+  CHECK(weights(policy) == std::vector<float>{0, 0, 0, 0.75f, 0.25f, 0, 0});
+  const BitPolicy::Choice choice = policy.choose();
+  CHECK(choice.first == 3);
+  CHECK(choice.last == 5);
+}
+
+TEST_CASE("bits: the bell's distribution is that of its formula") {
+  LogitBits policy(Widths::range(2, 4), LogitsForward::mixture, 3, LogitsForm::bell);
+  policy.parameter().value()[0] = 2.6f;
+  double sum = 0, mean = 0, p[3];
+  for (int j = 2; j <= 4; ++j) {
+    p[j - 2] = std::exp(-(j - 2.6) * (j - 2.6) / (2 * 1.2 * 1.2));
+    sum += p[j - 2];
+    mean += j * p[j - 2];
+  }
+  TrainingStep training(at(0));
+  const std::vector<float> got = weights(policy);
+  for (std::size_t j = 0; j < 3; ++j) CHECK(got[j] == doctest::Approx(p[j] / sum).epsilon(1e-6));
+  CHECK(policy.bits() == doctest::Approx(mean / sum).epsilon(1e-6));
+  CHECK(policy.bits_on_tape().value().item() == doctest::Approx(mean / sum).epsilon(1e-6));
+}
+
+TEST_CASE("bits: the bell meets its start, and however it is pushed b can come back") {
+  for (const double b : {2.25, 2.5, 3.0, 5.3, 7.75})
+    CHECK(LogitBits(Widths::range(2, 8), LogitsForward::argmax, b, LogitsForm::bell).bits() ==
+          doctest::Approx(b).epsilon(1e-4));
+  LogitBits policy(Widths::range(2, 8), LogitsForward::gumbel, 5, LogitsForm::bell);
+  for (const float far : {-1e6f, 1e6f}) {
+    policy.parameter().value()[0] = far;
+    policy.project();
+    const double c = policy.parameter().value()[0];
+    CHECK(policy.slope({&c, 1}, 0) > 1e-3);
+    CHECK(std::abs(policy.bits() - (far < 0 ? 2 : 8)) < 0.05);
+  }
+}
+
+TEST_CASE("bits: slopes are the derivatives of b, at any temperature, as the tape has them") {
+  for (const LogitsForward forward : forwards)
+    for (const LogitsForm form : forms)
+      for (const double temperature : {1.0, 0.3, 2.5}) {
+        LogitBits policy(Widths::range(2, 8), forward, 4, form);
+        policy.set_temperature(temperature);
+        std::vector<double> l = {0.1, -0.4, 0.9, 0.3, -1.0, 0.2, 0.0};
+        if (form == LogitsForm::bell) l = {4.7};
+        for (std::size_t i = 0; i < l.size(); ++i)
+          policy.parameter().value()[Index(i)] = float(l[i]);
+        Tape tape;
+        const Var b = policy.bits_on_tape();
+        CHECK(b.value().item() == doctest::Approx(policy.bits_of(l)).epsilon(1e-6));
+        tape.backward(b);
+        for (std::size_t i = 0; i < l.size(); ++i) {
+          std::vector<double> up = l, down = l;
+          up[i] += 1e-6;
+          down[i] -= 1e-6;
+          const double difference = (policy.bits_of(up) - policy.bits_of(down)) / 2e-6;
+          CHECK(policy.slope(l, i) == doctest::Approx(difference).epsilon(1e-6));
+          CHECK(policy.parameter().grad()[Index(i)] == doctest::Approx(difference).epsilon(1e-4));
+        }
+      }
+}
+
+TEST_CASE("bits: a mixture that cools becomes the fixed width, its b too") {
+  for (const LogitsForm form : forms) {
+    LogitBits policy(Widths::range(2, 8), LogitsForward::mixture, 4.9, form);
+    double before = 0;
+    for (const double temperature : {1.0, 0.5, 0.1, 0.02}) {
+      policy.set_temperature(temperature);
+      TrainingStep training(at(0));
+      const double most = double(weights(policy)[3]);
+      CHECK(most > before);
+      before = most;
+    }
+    policy.set_temperature(1e-3);
+    TrainingStep training(at(0));
+    CHECK(weights(policy) == weights(*quant::fixed_bits(Widths::range(2, 8), 5)));
+    CHECK(policy.bits() == 5);
+    CHECK(policy.bits_on_tape().value().item() == 5);
+  }
+}
+
+TEST_CASE("bits: the temperature of a sample leaves b and the choice of argmax alone") {
+  for (const LogitsForward forward : {LogitsForward::argmax, LogitsForward::gumbel}) {
+    LogitBits policy(Widths::range(2, 8), forward, 4.3);
+    TrainingStep training(at(3));
+    const double b = policy.bits();
+    const std::vector<float> p = weights(policy);
+    policy.set_temperature(0.05);
+    CHECK(policy.bits() == b);
+    TrainingStep again(at(3));
+    CHECK(weights(policy) == p);
+  }
+}
+
+TEST_CASE("bits: entropy and its gradient are those of the formula") {
+  for (const LogitsForward forward : forwards)
+    for (const double temperature : {1.0, 0.4}) {
+      LogitBits policy(Widths::range(2, 4), forward, 3);
+      policy.set_temperature(temperature);
+      const double tau = forward == LogitsForward::mixture ? temperature : 1;
+      const double l[] = {0.5, -0.25, 1.0};
+      double p[3], sum = 0, entropy = 0;
+      for (int j = 0; j < 3; ++j) {
+        policy.parameter().value()[j] = float(l[j]);
+        sum += p[j] = std::exp(l[j] / tau);
+      }
+      for (double& v : p) v /= sum;
+      for (const double v : p) entropy -= v * std::log(v);
+      Tape tape;
+      const Var on_tape = policy.entropy_on_tape();
+      CHECK(on_tape.value().item() == doctest::Approx(entropy).epsilon(1e-6));
+      tape.backward(on_tape);
+      for (int j = 0; j < 3; ++j)
+        CHECK(policy.parameter().grad()[j] ==
+              doctest::Approx(-p[j] * (std::log(p[j]) + entropy) / tau).epsilon(1e-5));
+    }
+}
+
+TEST_CASE("bits: a limit holds from then on, and leaves a narrower b alone") {
+  std::vector<std::unique_ptr<BitPolicy>> policies;
+  for (const std::string& name : quant::bit_policies())
+    if (name != "fixed") policies.push_back(quant::make_bits(name, Widths::range(2, 8), 6.5));
+  for (const auto& policy : policies) {
+    CAPTURE(std::string(policy->name()));
+    policy->limit(7);
+    CHECK(policy->bits() == doctest::Approx(6.5).epsilon(1e-4));
+    policy->limit(4.5);
+    CHECK(policy->bits() == doctest::Approx(4.5).epsilon(1e-4));
+    if (!policy->parameter()) continue;
+    for (float& v : policy->parameter().value().span()) v = 8;
+    policy->project();
+    CHECK(policy->bits() <= 4.5 * (1 + 1e-6));
   }
 }
 
 TEST_CASE("bits: samples come as often as they should") {
   constexpr std::uint32_t draws = 4000;
-  StochasticBits stochastic(Widths::range(2, 8), 3.3);
+  NeighbourBits stochastic(Widths::range(2, 8), NeighbourForward::stochastic, 3.3);
   LogitBits gumbel(Widths::range(2, 8), LogitsForward::gumbel, 3.3);
   LogitBits expected(Widths::range(2, 8), LogitsForward::mixture, 3.3);
   std::vector<double> coin(7), sample(7);

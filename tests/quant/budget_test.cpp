@@ -11,9 +11,10 @@ using quant::BudgetedBits;
 using quant::Coding;
 using quant::LogitBits;
 using quant::LogitsForward;
+using quant::NeighbourBits;
+using quant::NeighbourForward;
 using quant::Quantizer;
 using quant::Role;
-using quant::StochasticBits;
 using quant::Widths;
 
 namespace {
@@ -29,7 +30,7 @@ class Bench {
       if (logits)
         bits = std::make_unique<LogitBits>(widths, LogitsForward::argmax, start);
       else
-        bits = std::make_unique<StochasticBits>(widths, start);
+        bits = std::make_unique<NeighbourBits>(widths, NeighbourForward::stochastic, start);
       owned_.push_back(std::make_unique<Quantizer>(
           Quantizer::Info{std::string("t").append(std::to_string(k)), Role::weight, elements[k],
                           Coding::symmetric, widths, 1, 1},

@@ -5,6 +5,7 @@
 #include "models/run/deployment.hpp"
 #include "models/run/run.hpp"
 #include "nn/state.hpp"
+#include "quant/bits_by_name.hpp"
 #include "tests/training/tiny_run.hpp"
 
 namespace fraqat::walk_test {
@@ -58,12 +59,11 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
   const auto model = run::make_model(recipe);
   run::train(*session, *model, recipe, recipe.float_training, {"float"});
   const nn::NamedTensors start = nn::state_of(*model);
-  for (const char* bits :
-       {"fixed", "logits-argmax", "logits-gumbel", "logits-mixture", "stochastic"})
+  for (const std::string& bits : quant::bit_policies())
     for (const char* range : {"minmax", "mse", "learned"})
       for (const bool per_channel : {false, true})
         for (const bool affine : {false, true}) {
-          CAPTURE(std::string(bits));
+          CAPTURE(bits);
           CAPTURE(std::string(range));
           CAPTURE(per_channel);
           CAPTURE(affine);

@@ -1,0 +1,59 @@
+#include "quant/bits_by_name.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+namespace {
+
+using Policy = std::unique_ptr<BitPolicy>;
+
+struct Named {
+  const char* name;
+  Policy (*make)(const Widths& widths, double start);
+};
+
+template <LogitsForward forward, LogitsForm form>
+Policy logits(const Widths& widths, double start) {
+  return std::make_unique<LogitBits>(widths, forward, start, form);
+}
+
+template <NeighbourForward forward>
+Policy neighbours(const Widths& widths, double start) {
+  return std::make_unique<NeighbourBits>(widths, forward, start);
+}
+
+using enum LogitsForward;
+constexpr auto free_form = LogitsForm::free, bell = LogitsForm::bell;
+
+constexpr Named policies[] = {
+    {"fixed", [](const Widths& widths, double) { return fixed_bits(widths, widths.lowest()); }},
+    {"logits-argmax", logits<argmax, free_form>},
+    {"logits-gumbel", logits<gumbel, free_form>},
+    {"logits-mixture", logits<mixture, free_form>},
+    {"bell-argmax", logits<argmax, bell>},
+    {"bell-gumbel", logits<gumbel, bell>},
+    {"bell-mixture", logits<mixture, bell>},
+    {"stochastic", neighbours<NeighbourForward::stochastic>},
+    {"interpolated", neighbours<NeighbourForward::interpolated>},
+};
+
+}  // namespace
+
+const std::vector<std::string>& bit_policies() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Named& policy : policies) all.emplace_back(policy.name);
+    return all;
+  }();
+  return names;
+}
+
+Policy make_bits(std::string_view name, const Widths& widths, double start) {
+  std::string names;
+  for (const Named& policy : policies) {
+    if (policy.name == name) return policy.make(widths, start);
+    const bool last = &policy == std::end(policies) - 1;
+    names += (names.empty() ? "" : last ? " or " : ", ") + std::string(policy.name);
+  }
+  fail(Error::Kind::failed, "[attach] no such bit policy: got ", name, "; expected ", names);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "quant/bits.hpp"
+
+/// What several bit policies need.
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+
+/// p for each candidate being the one in force.
+std::vector<Var> one_hot_weights(const Widths& widths);
+
+/// True while a policy may sample or mix.
+bool may_sample();
+
+/// An Error unless there is a choice and `initial` is within it.
+void check_start(const Widths& widths, double initial);
+
+/// The position of the candidate nearest to `bits`; of two, the lower.
+int nearest_width(const Widths& widths, double bits);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant
