@@ -26,6 +26,9 @@ bool supported([[maybe_unused]] Isa isa) {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
+#ifdef FRAQAT_EMULATE_AVX512
+  if (isa == Isa::avx512) return avx2;
+#endif
   if (isa == Isa::avx2) return avx2;
   if (isa == Isa::avx512) return avx512;
   if (isa == Isa::vnni) return avx512 && __builtin_cpu_supports("avx512vnni");

@@ -14,7 +14,9 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS {
 
-#if defined(__AVX512F__)
+#if defined(FRAQAT_VECTOR_BYTES)  // wider than the registers: the compiler takes several
+inline constexpr Index vector_bytes = FRAQAT_VECTOR_BYTES, registers = 32;
+#elif defined(__AVX512F__)
 inline constexpr Index vector_bytes = 64, registers = 32;
 #elif defined(__AVX2__)
 inline constexpr Index vector_bytes = 32, registers = 16;
@@ -57,7 +59,8 @@ template <class V>
 
 /// Keeps `v` in a register, where the compiler would read it again at every use.
 [[gnu::always_inline]] inline void keep([[maybe_unused]] Vector& v) {
-#if defined(__AVX512F__)
+#if defined(FRAQAT_VECTOR_BYTES)
+#elif defined(__AVX512F__)
   asm("" : "+v"(v));
 #elif defined(__x86_64__)
   asm("" : "+x"(v));

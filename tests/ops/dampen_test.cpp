@@ -30,7 +30,7 @@ TEST_CASE("dampen: the result is y, x is drawn to it where it is within reach") 
     for (const bool rows : {false, true}) {
       Tensor reach({rows ? shape[0] : 1}, Real(0.5));
       if (rows) reach[0] = Real(0.25);
-      surrogate_check(
+      test::surrogate_check(
           "dampen",
           [=](std::span<const Var> in) { return op::dampen(in[0], in[1], reach, Real(0.3)); },
           {test::uniform(shape, -1, 1, 3), test::uniform(shape, -1, 1, 4)}, declared(reach, 0.3));
