@@ -97,7 +97,8 @@ class Painter {
       for (const Point& p : line.points)
         if (drawable(plot_, p)) {
           x.take(p.x);
-          y.take(p.y);
+          y.take(p.y - p.spread);
+          y.take(p.y + p.spread);
         }
     for (const Level& level : plot_.levels) y.take(level.y);
     for (const Band& band : plot_.bands) {
@@ -183,6 +184,9 @@ class Painter {
       if (!drawable(plot_, p)) continue;
       const double x = x_(p.x), y = clamped(y_(p.y)), r = marker_radius;
       const std::string title = concat("<title>", escape(p.title), "</title>");
+      if (p.spread > 0)
+        svg_ << line_at(x, clamped(y_(p.y - p.spread)), x, clamped(y_(p.y + p.spread)),
+                        concat("spread ", line.style));
       const auto shape = [&](std::string_view d) {
         svg_ << "<path class=\"mark " << line.style << "\" d=\"M" << px(x) << " " << px(y) << d
              << "\">" << title << "</path>";

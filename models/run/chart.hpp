@@ -42,6 +42,7 @@ struct Point {
   double x = 0, y = 0;
   std::string title;  // shown while the pointer is over it
   std::string label;  // written beside it
+  double spread = 0;  // of y, up and down: a bar through the mark
 };
 
 enum class Marker { none, dot, square, diamond };

@@ -1,14 +1,11 @@
 #include "models/run/recipe.hpp"
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <filesystem>
-#include <map>
-#include <sstream>
 
 #include "core/file.hpp"
-#include "core/nearest.hpp"
 #include "core/text.hpp"
+#include "models/run/recipe_files.hpp"
 #include "models/run/recipe_keys.hpp"
 #include "models/run/recipe_toml.hpp"
 
@@ -16,39 +13,6 @@ namespace fraqat::run {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Folders with recipes, nearest first: of the working directory, of the source
-/// tree that the program was built in (build/tools/fraqat), of the installation
-/// (bin/fraqat).
-std::vector<fs::path> recipe_folders() {
-  std::vector<fs::path> folders = {"models/recipes"};
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (error) return folders;
-  const fs::path above = program.parent_path().parent_path();
-  folders.push_back(above.parent_path() / "models/recipes");
-  folders.push_back(above / "share/fraqat/recipes");
-  return folders;
-}
-
-/// `name` as a file of that name, or the recipe that comes with fraqat.
-std::string find_recipe(const std::string& name) {
-  if (name.find('/') != std::string::npos || name.ends_with(".toml")) return name;
-  std::vector<std::string> known;
-  for (const fs::path& folder : recipe_folders()) {
-    std::error_code error;
-    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-      if (it->path().extension() == ".toml") known.push_back(it->path().stem().string());
-    const fs::path file = folder / (name + ".toml");
-    if (fs::exists(file, error)) return file.string();
-  }
-  std::sort(known.begin(), known.end());
-  known.erase(std::unique(known.begin(), known.end()), known.end());
-  std::string text;
-  for (const std::string& one : known) text += (text.empty() ? "" : ", ") + one;
-  fail(Error::Kind::usage, "[recipe] unknown recipe: got ", in_quotes(name),
-       "; expected a file (*.toml) or ", text.empty() ? "the name of one in models/recipes" : text);
-}
 
 /// Splits "key=value".
 std::pair<std::string, std::string> split(const std::string& setting) {
@@ -83,12 +47,16 @@ Recipe load_recipe(const std::string& name_or_file, const std::vector<std::strin
   const std::string file = find_recipe(name_or_file);
   Recipe recipe = parse_recipe(read_text_file(file, most_bytes), file);
   if (recipe.name.empty()) recipe.name = fs::path(file).stem().string();
+  override_keys(recipe, overrides);
+  return recipe;
+}
+
+void override_keys(Recipe& recipe, const std::vector<std::string>& overrides) {
   for (const std::string& setting : overrides) {
     const auto [key, value] = split(setting);
     set_key(key, value, recipe);
   }
   check_conflicts(recipe, {"--set", Error::Kind::usage, {}});
-  return recipe;
 }
 
 }  // namespace fraqat::run

@@ -1,12 +1,11 @@
 #include "models/run/recipe_toml.hpp"
 
-#include <toml++/toml.h>
 #include <algorithm>
-#include <cmath>
 
 #include "core/nearest.hpp"
 #include "core/text.hpp"
 #include "models/run/recipe_keys.hpp"
+#include "models/run/toml_text.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -16,25 +15,6 @@ constexpr std::string_view layer_widths = "quant.weight_bits";
 /// Whether `path` is one of its entries, quant.weight_bits.NAME.
 bool names_layer(std::string_view path) {
   return path.starts_with(layer_widths) && path.substr(layer_widths.size()).starts_with(".");
-}
-
-/// A value as an error text shows it.
-std::string shown(const toml::node& node) {
-  if (const auto* text = node.as_string()) return in_quotes(text->get(), 60);
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* number = node.as_floating_point()) {
-    const std::string digits = to_text(number->get());
-    return digits.find_first_of(".en") == std::string::npos ? digits + ".0" : digits;
-  }
-  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
-  if (node.is_table()) return "a table";
-  if (const auto* array = node.as_array()) {
-    std::string text = "[";
-    for (std::size_t i = 0; i < std::min<std::size_t>(array->size(), 8); ++i)
-      text += (i ? ", " : "") + (array->get(i)->is_array() ? "[...]" : shown(*array->get(i)));
-    return text + (array->size() > 8 ? ", ...]" : "]");
-  }
-  return "a date or time";
 }
 
 bool is_name(const std::string& text) {
@@ -144,19 +124,13 @@ bool Reader::is_section(const std::string& path) const {
 }
 
 void Reader::table(const toml::table& table, const std::string& path) {
-  std::vector<std::pair<std::string, const toml::node*>> entries;
-  for (const auto& [key, node] : table) entries.emplace_back(std::string(key.str()), &node);
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-    const auto &x = a.second->source().begin, &y = b.second->source().begin;
-    return std::pair(x.line, x.column) < std::pair(y.line, y.column);
-  });
-  for (const auto& [name, node] : entries) {
-    const std::string full = path.empty() ? name : path + "." + name;
-    place_.lines[full] = static_cast<int>(node->source().begin.line);
-    if (node->is_table() && (is_section(full) || full == layer_widths || names_layer(full)))
-      this->table(*node->as_table(), full);
+  for (const TomlEntry& entry : in_order(table)) {
+    const std::string full = path.empty() ? entry.name : path + "." + entry.name;
+    place_.lines[full] = entry.line();
+    if (entry.node->is_table() && (is_section(full) || full == layer_widths || names_layer(full)))
+      this->table(*entry.node->as_table(), full);
     else
-      value(full, *node);
+      value(full, *entry.node);
   }
 }
 
@@ -191,35 +165,6 @@ void Reader::unknown(const std::string& path) const {
                           (near.empty() ? std::string() : "; try " + near));
 }
 
-/// The parser recurses into tables: brackets it limits to 256 levels itself, but
-/// not dotted keys (a.a.a.a...), so lines and the dots on one have limits here.
-void check_lines(const std::string& text, const RecipePlace& place) {
-  constexpr std::size_t longest = 1024, most_dots = 32;
-  std::size_t line = 1, length = 0, dots = 0;
-  for (const char c : text) {
-    length = c == '\n' ? 0 : length + 1;
-    dots = c == '\n' ? 0 : dots + (c == '.');
-    if (length > longest || dots > most_dots)
-      fail(place.kind, "[recipe] ", place.origin, ":", line, ": line too long or too deep: got ",
-           length, " bytes with ", dots, " dots so far; expected at most ", longest, " bytes and ",
-           most_dots, " dots");
-    line += c == '\n';
-  }
-}
-
-toml::table parse(const std::string& text, const RecipePlace& place) {
-  check_lines(text, place);
-  try {
-    return toml::parse(text, place.origin);
-  } catch (const toml::parse_error& error) {
-    // Its texts begin "Error while parsing ..."
-    std::string what(error.description());
-    if (what.starts_with("Error")) what[0] = 'e';
-    fail(place.kind, "[recipe] ", place.origin, ":", error.source().begin.line,
-         ": not TOML: got an ", what);
-  }
-}
-
 bool is_text(const Recipe& recipe, const std::string& path) {
   Recipe copy = recipe;
   for (const Key& key : keys_of(copy))
@@ -232,16 +177,13 @@ bool is_text(const Recipe& recipe, const std::string& path) {
 void RecipePlace::refuse(const std::string& key, const std::string& text) const {
   const auto line = lines.find(key);
   const std::string escaped = in_quotes(key);
-  fail(kind, "[recipe] ", origin, line == lines.end() ? "" : ":" + std::to_string(line->second),
-       kind == Error::Kind::usage ? " " : ": ", escaped.substr(1, escaped.size() - 2), ": ", text);
+  fail(kind, "[", who, "] ", origin, line == lines.end() ? "" : ":" + std::to_string(line->second),
+       kind == Error::Kind::usage ? " " : ": ", context, escaped.substr(1, escaped.size() - 2),
+       ": ", text);
 }
 
 void read_toml(const std::string& text, Recipe& recipe, RecipePlace& place) {
-  const std::size_t valid = valid_utf8_length(text);
-  if (valid < text.size())
-    fail(place.kind, "[recipe] ", place.origin, ": not UTF-8: got ",
-         in_quotes(text.substr(valid, 4)), " at offset ", valid, "; expected TOML text");
-  Reader(recipe, place).table(parse(text, place), "");
+  Reader(recipe, place).table(parse_toml(text, place), "");
 }
 
 void set_key(const std::string& key, const std::string& value, Recipe& recipe) {
@@ -253,13 +195,25 @@ void set_key(const std::string& key, const std::string& value, Recipe& recipe) {
   } else {
     const bool bare_list = value.find(',') != std::string::npos && !value.starts_with('[');
     try {
-      table = parse("value = " + (bare_list ? "[" + value + "]" : value), place);
+      table = parse_toml("value = " + (bare_list ? "[" + value + "]" : value), place);
     } catch (const Error&) {
       table.clear();
     }
     if (table.size() != 1) table = toml::table{{"value", value}};
   }
   Reader(recipe, place).value(key, *table.get("value"));
+}
+
+void set_key_from_toml(const std::string& key, const std::string& value, Recipe& recipe,
+                       RecipePlace& place) {
+  const toml::table table = parse_toml("value = " + value, place);
+  Reader(recipe, place).value(key, *table.get("value"));
+}
+
+bool is_key(const std::string& path) {
+  Recipe recipe;
+  const std::vector<Key> keys = keys_of(recipe);
+  return std::any_of(keys.begin(), keys.end(), [&](const Key& key) { return key.path == path; });
 }
 
 }  // namespace fraqat::run

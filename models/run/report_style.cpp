@@ -66,6 +66,7 @@ path.lead{fill:none;stroke:var(--c);stroke-width:1;opacity:.7}
 .d1{stroke-dasharray:6 3}.d2{stroke-dasharray:2 2.5}
 .lead.d1,.lead.d2{stroke-dasharray:none}
 .mark{fill:var(--c);stroke:var(--card);stroke-width:1}
+line.spread{stroke:var(--c);stroke-width:1.4;stroke-linecap:round}
 .hover{fill:transparent}.hover:hover{fill:var(--c)}
 rect.bar{fill:var(--c)}
 .c0{--c:var(--c0)}.c1{--c:var(--c1)}.c2{--c:var(--c2)}.c3{--c:var(--c3)}.c4{--c:var(--c4)}

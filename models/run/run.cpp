@@ -66,6 +66,7 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
   const ordered_json& notes = session.journal().notes;
   ordered_json result = provenance(recipe, options);
   for (const char* key : {"arguments", "resumed"}) result[key] = notes[key];
+  if (const std::string from = notes.value("from_hash", ""); !from.empty()) result["from"] = from;
   result["arms"] = ordered_json::array();
   std::unique_ptr<nn::Module> model = float_model(session, result["arms"]);
   if (!recipe.quantize) {

@@ -75,11 +75,15 @@ void Session::begin() {
   check_usage(!fs::exists(file(journal_name)), "[train] ", options_.out.string(),
               " holds an unfinished run; try fraqat train --resume ", options_.out.string(),
               ", or remove it first");
+  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;
+  const std::string from_hash =
+      options_.from.empty() ? "" : sha256(read_file(options_.from.string(), most_bytes));
   write_file_atomically(file("recipe.toml").string(), to_toml(recipe_));
   write_file_atomically(file("metrics.jsonl").string(), std::string_view());
   write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
   journal_.notes = {{"arguments", options_.arguments},
                     {"from", options_.from.empty() ? "" : fs::absolute(options_.from).string()},
+                    {"from_hash", from_hash},
                     {"arms", ordered_json::object()},
                     {"stretches", ordered_json::object()},
                     {"resumed", 0}};
