@@ -192,9 +192,10 @@ class Plan {
                                 : Widths::range(spec.lowest, spec.highest);
     RangeOptions range{
         coding, widths, rows, spec.affine, role == Role::activation, role == Role::weight};
+    Policies policies = make_policies(spec.bits, start(spec), range, make_range(spec.range, range));
     socket.fill(std::make_shared<Quantizer>(
         Quantizer::Info{name_of(node, which), role, elements, coding, widths, rows, channels},
-        make_bits(spec.bits, widths, start(spec)), make_range(spec.range, range)));
+        std::move(policies.bits), std::move(policies.range)));
     filled_by_[&socket] = node.op();
     return &socket;
   }

@@ -10,7 +10,7 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 /// What to put into a slot, in the words of a recipe.
 struct TensorSpec {
   std::string bits = "fixed";  // one of bit_policies() (bits_by_name.hpp)
-  double start = 8;  // the width (fixed) or where the search starts
+  double start = 8;            // the width (fixed) or where the search starts
   int lowest = min_bits, highest = max_bits;
   std::string range = "learned";  // minmax | mse | learned
   bool per_channel = false;       // weights only, not of a transposed conv

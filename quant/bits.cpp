@@ -62,7 +62,7 @@ std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, int bits) {
   return std::make_unique<FixedBits>(widths, bits);
 }
 
-NeighbourBits::NeighbourBits(const Widths& widths, NeighbourForward forward, double initial)
+DirectBits::DirectBits(const Widths& widths, DirectForward forward, double initial)
     : widths_(widths),
       forward_(forward),
       bits_(Tensor({1}, static_cast<Real>(initial)), true),
@@ -70,37 +70,39 @@ NeighbourBits::NeighbourBits(const Widths& widths, NeighbourForward forward, dou
   check_start(widths, initial);
 }
 
-std::string_view NeighbourBits::name() const {
-  return forward_ == NeighbourForward::stochastic ? "stochastic" : "interpolated";
+std::string_view DirectBits::name() const {
+  return forward_ == DirectForward::stochastic     ? "stochastic"
+         : forward_ == DirectForward::interpolated ? "interpolated"
+                                                   : "level";
 }
 
-BitPolicy::Choice NeighbourBits::choose() {
+BitPolicy::Choice DirectBits::choose() {
   if (!may_sample()) return {one_hot_[static_cast<std::size_t>(hard())], hard(), hard() + 1};
+  if (forward_ == DirectForward::level) return {.p = {}, .level = bits_};
   const Var p = op::neighbour_weights(bits_, widths_);
-  int below = 0;  // as neighbour_weights counts: a width met exactly has itself below
-  while (below + 2 < widths_.count() && Real(widths_[below + 1]) <= bits_.value()[0]) ++below;
-  if (forward_ == NeighbourForward::interpolated) return {p, below, below + 2};
+  const int below = neighbours(widths_, bits()).below;  // as neighbour_weights counts
+  if (forward_ == DirectForward::interpolated) return {p, below, below + 2};
   TrainingStep& step = *TrainingStep::current();
   const float coin = uniform(step.generator(Stream::bits)(step.counter().words())[0]);
   const bool above = Real(coin) < p.value()[below + 1];
   return {op::harden(p, below + above), below, below + 2};
 }
 
-double NeighbourBits::bits() const { return static_cast<double>(bits_.value()[0]); }
+double DirectBits::bits() const { return static_cast<double>(bits_.value()[0]); }
 
-double NeighbourBits::bits_of(std::span<const double> values) const {
+double DirectBits::bits_of(std::span<const double> values) const {
   const double widest = std::min<double>(widths_.highest(), widest_);
   return std::max<double>(std::min(values[0], widest), widths_.lowest());
 }
 
-int NeighbourBits::hard() const { return nearest_width(widths_, bits()); }
+int DirectBits::hard() const { return nearest_width(widths_, bits()); }
 
-void NeighbourBits::project() {
+void DirectBits::project() {
   const double b = bits();
   bits_.value()[0] = static_cast<Real>(bits_of({&b, 1}));
 }
 
-void NeighbourBits::limit(double widest) {
+void DirectBits::limit(double widest) {
   widest_ = widest;
   project();
 }

@@ -13,13 +13,14 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 /// How many bits: turns its parameters, on the tape, into weights p_j over the
-/// candidate widths.  Inside a TrainingStep with noise the policy may sample or
-/// mix; outside, every policy is one-hot at hard().
+/// candidate widths, or into one real width.  Inside a TrainingStep with noise the
+/// policy may sample or mix; outside, every policy is one-hot at hard().
 class BitPolicy {
  public:
   struct Choice {
     Var p;                    // [J]
     int first = 0, last = 0;  // the candidates [first, last) whose gradient it uses
+    Var level = {};           // or, in place of p, one real width: a grid between two candidates
   };
 
   virtual ~BitPolicy() = default;
@@ -123,14 +124,15 @@ class LogitBits final : public BitPolicy {
   double temperature_ = 1, widest_ = max_bits;
 };
 
-enum class NeighbourForward { stochastic, interpolated };
+enum class DirectForward { stochastic, interpolated, level };
 
 /// One real b between two candidates, p = (1 - f, f) at them.  The forward pass
 /// takes one of the two, the upper with probability f (SDQ), its gradient being the
-/// difference of the two; or it mixes both (FracBits, Yang and Jin, 2021).
-class NeighbourBits final : public BitPolicy {
+/// difference of the two; or it mixes both (FracBits, Yang and Jin, 2021); or it
+/// quantizes to the levels that b bits stand for, 44 of 5.5 (level.hpp).
+class DirectBits final : public BitPolicy {
  public:
-  NeighbourBits(const Widths& widths, NeighbourForward forward, double initial);
+  DirectBits(const Widths& widths, DirectForward forward, double initial);
 
   std::string_view name() const override;
   Choice choose() override;
@@ -146,7 +148,7 @@ class NeighbourBits final : public BitPolicy {
 
  private:
   Widths widths_;
-  NeighbourForward forward_;
+  DirectForward forward_;
   Var bits_;  // [1]
   std::vector<Var> one_hot_;
   double widest_ = max_bits;

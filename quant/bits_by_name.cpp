@@ -15,9 +15,9 @@ Policy logits(const Widths& widths, double start) {
   return std::make_unique<LogitBits>(widths, forward, start, form);
 }
 
-template <NeighbourForward forward>
-Policy neighbours(const Widths& widths, double start) {
-  return std::make_unique<NeighbourBits>(widths, forward, start);
+template <DirectForward forward>
+Policy direct(const Widths& widths, double start) {
+  return std::make_unique<DirectBits>(widths, forward, start);
 }
 
 using enum LogitsForward;
@@ -31,8 +31,12 @@ constexpr Named policies[] = {
     {"bell-argmax", logits<argmax, bell>},
     {"bell-gumbel", logits<gumbel, bell>},
     {"bell-mixture", logits<mixture, bell>},
-    {"stochastic", neighbours<NeighbourForward::stochastic>},
-    {"interpolated", neighbours<NeighbourForward::interpolated>},
+    {"stochastic", direct<DirectForward::stochastic>},
+    {"interpolated", direct<DirectForward::interpolated>},
+    {"level", direct<DirectForward::level>},
+    {"level-step", nullptr},  // made with its range
+    {"schedule",
+     [](const Widths& widths, double) { return scheduled_bits(widths, widths.highest()); }},
 };
 
 }  // namespace
@@ -46,10 +50,13 @@ const std::vector<std::string>& bit_policies() {
   return names;
 }
 
-Policy make_bits(std::string_view name, const Widths& widths, double start) {
+Policies make_policies(std::string_view name, double start, const RangeOptions& options,
+                       std::unique_ptr<RangePolicy> range) {
   std::string names;
   for (const Named& policy : policies) {
-    if (policy.name == name) return policy.make(widths, start);
+    if (policy.name == name)
+      return policy.make ? Policies{policy.make(options.widths, start), std::move(range)}
+                         : step_and_range(options, start, std::move(range));
     const bool last = &policy == std::end(policies) - 1;
     names += (names.empty() ? "" : last ? " or " : ", ") + std::string(policy.name);
   }

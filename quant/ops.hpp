@@ -2,6 +2,7 @@
 
 #include "core/ops.hpp"
 #include "quant/grid.hpp"
+#include "quant/level.hpp"
 
 /// The differentiable operators of quantization: quant/ops/NAME.cpp, like core's.
 namespace fraqat::inline FRAQAT_PRECISION::op {
@@ -33,6 +34,17 @@ Var harden(const Var& p, Index index);
 /// the upper; at a candidate the upper neighbour counts (at the last one the
 /// lower), so that the gradient never vanishes by itself.
 Var neighbour_weights(const Var& bits, const quant::Widths& widths);
+
+/// The scale s[R] at a real width b (bits[1], put into the bounds of `widths`) between those of
+/// the candidates, scale[J, R]: the end of the range is interpolated on a log scale and divided
+/// by the number of steps at b.  At a candidate it is that candidate's scale, exactly.
+Var level_scale(const Var& bits, const Var& scale, quant::Coding coding,
+                const quant::Widths& widths);
+
+/// y = s (clamp(rne(x / s) + z, lo, hi) - z), z = rne(zero), with the codes of a real width b
+/// (bits[1]): level_grid.  scale and zero are [R], one for each row of x, or [1].
+Var level_quant(const Var& x, const Var& scale, const Var& zero, const Var& bits,
+                quant::Coding coding);
 
 /// Sum over j of p_j widths_j: the fractional bit-width.
 Var expected_width(const Var& p, const quant::Widths& widths);

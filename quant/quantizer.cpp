@@ -27,11 +27,35 @@ Var Quantizer::operator()(const Var& x) {
   }
   const Ranges ranges = range_->ranges(x.value());
   const BitPolicy::Choice choice = bits_->choose();
+  if (choice.level) return quantize_to_level(x, ranges, choice.level);
   const Var y = op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
                                {info_.coding, info_.widths, choice.first, choice.last});
+  return damped(x, y, choice.p.value(), ranges.scale.value());
+}
+
+Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits) {
+  const Var scale = op::level_scale(bits, ranges.scale, info_.coding, info_.widths);
+  const Var zero = level_zero(Var(ranges.zero), static_cast<double>(bits.value()[0]));
+  const Var y = op::level_quant(x, scale, zero, bits, info_.coding);
+  return damped(x, y, Tensor({1}, Real(1)), scale.value().reshape({1, scale.value().size()}));
+}
+
+/// Zero-points at b bits: their shares of the steps, interpolated between those of the
+/// neighbours.
+Var Quantizer::level_zero(const Var& zero, double bits) const {
+  const Neighbours near = neighbours(info_.widths, bits);
+  Tensor weight({info_.widths.count(), 1}, Real(0));
+  for (const int j : {near.below, near.above()})
+    weight[j] = static_cast<Real>((j == near.below ? 1 - near.way : near.way) *
+                                  level_steps(info_.coding, near.bits) /
+                                  level_steps(info_.coding, info_.widths[j]));
+  return op::sum(op::mul(zero, Var(weight)), {0});
+}
+
+Var Quantizer::damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const {
   const TrainingStep* step = TrainingStep::current();
   if (damping_ == 0 || !step || !step->noise()) return y;
-  return op::dampen(x, y, half_steps(choice.p.value(), ranges.scale.value()), damping_);
+  return op::dampen(x, y, half_steps(p, scale), damping_);
 }
 
 void Quantizer::visit(nn::Visitor& visitor) {

@@ -57,6 +57,10 @@ class Quantizer final : public nn::Transform {
   void set_learned_bits(double bits) { learned_ = bits; }
 
  private:
+  Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
+  Var level_zero(const Var& zero, double bits) const;
+  Var damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const;
+
   Info info_;
   std::unique_ptr<BitPolicy> bits_;
   std::unique_ptr<RangePolicy> range_;

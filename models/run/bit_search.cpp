@@ -51,7 +51,8 @@ Index overhead_bytes(const std::vector<quant::Quantizer*>& weights) {
   return bytes;
 }
 
-BitSearch::BitSearch(nn::Module& model, const Recipe& recipe) : recipe_(recipe) {
+BitSearch::BitSearch(nn::Module& model, const Recipe& recipe)
+    : recipe_(recipe), curriculum_(model, recipe) {
   sides_.push_back({quant::Role::weight, "weight", &recipe.weight, {}, nullptr, {}});
   sides_.push_back({quant::Role::activation, "activation", &recipe.activation, {}, nullptr, {}});
   for (quant::Quantizer* q : quant::quantizers(model))
@@ -85,6 +86,7 @@ BitSearch::BitSearch(nn::Module& model, const Recipe& recipe) : recipe_(recipe) 
 }
 
 void BitSearch::before_step(double progress) {
+  curriculum_.before_step(progress);
   entropy_price_ = recipe_.entropy * progress;
   for (Side& side : sides_)
     for (quant::Quantizer* q : side.all) q->bits().set_temperature(temperature(recipe_, progress));
@@ -166,6 +168,7 @@ void BitSearch::check_alive() {
 }
 
 void BitSearch::describe(nlohmann::ordered_json& line) const {
+  if (curriculum_.followed()) line["curriculum_bits"] = curriculum_.width();
   for (const Side& side : sides_)
     if (side.budget) {
       line[std::string("price_") + side.name] = side.budget->price();
@@ -174,7 +177,10 @@ void BitSearch::describe(nlohmann::ordered_json& line) const {
 }
 
 nlohmann::json BitSearch::state() {
-  nlohmann::json state = {{"touched", touched_}, {"warm", warm_}, {"tail_steps", tail_steps_}};
+  nlohmann::json state = {{"touched", touched_},
+                          {"warm", warm_},
+                          {"tail_steps", tail_steps_},
+                          {"curriculum", curriculum_.state()}};
   for (const Side& side : sides_) {
     state[side.name]["sums"] = side.sums;
     if (side.budget) state[side.name]["budget"] = side.budget->state();
@@ -190,6 +196,7 @@ void BitSearch::set_state(const nlohmann::json& state) {
   touched_ = state.at("touched").get<std::vector<char>>();
   warm_ = state.at("warm");
   tail_steps_ = state.at("tail_steps");
+  curriculum_.set_state(state.at("curriculum"));
   for (Side& side : sides_) {
     side.sums = state.at(side.name).at("sums").get<std::vector<double>>();
     check(side.sums.size() == side.all.size() && touched_.size() == priced_.size(),

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "models/run/curriculum.hpp"
 #include "models/run/recipe.hpp"
 #include "optim/optimizer.hpp"
 #include "quant/budget.hpp"
@@ -19,12 +20,16 @@ class BitSearch {
   /// The network, quantizers attached, and the recipe must outlive the search.
   BitSearch(nn::Module& model, const Recipe& recipe);
 
-  /// Sets temperatures and the price of entropy; `progress` in [0, 1).
+  /// Sets temperatures, the price of entropy and the widths of the curriculum; `progress` in [0,
+  /// 1).
   void before_step(double progress);
 
   /// On the tape, or none: lambda * sum f(b) of the widths without a budget, and the
   /// entropies of all distributions over widths at their price.
   Var cost() const;
+
+  /// Takes note of the task's loss in the step, for the curriculum.
+  void after_loss(double loss) { curriculum_.after_step(loss); }
 
   /// Moves the widths, from the gradients that backward() left; `progress` in (0, 1].
   void step(double progress);
@@ -62,6 +67,7 @@ class BitSearch {
   std::vector<quant::RoundingItem> items(const Side& side) const;
 
   const Recipe& recipe_;
+  Curriculum curriculum_;
   std::vector<Side> sides_;
   std::vector<quant::Quantizer*> priced_;
   std::vector<char> touched_;  // of priced_: a task gradient has been seen in this epoch

@@ -42,8 +42,22 @@ struct Tensors {
   bool affine = false;
   double average_bits = 0;  // budget: average width; 0: none
   double bytes = 0;         // budget (weights): data bytes of the packed model; 0: none
+  bool cap = false;         // learned widths stay below those of the curriculum
 
   bool operator==(const Tensors&) const = default;
+};
+
+/// The curriculum: widths that fall over the search, for the policy `schedule` and as a
+/// cap of others.
+struct Descent {
+  std::vector<double> widths = {8, 7, 6, 5.5, 5, 4.75, 4.5, 4.25, 4};
+  std::string mode = "shares";  // shares | plateau
+  // Of the search, one for each width.
+  std::vector<double> shares = {0.04, 0.04, 0.04, 0.04, 0.04, 0.08, 0.08, 0.08, 0.56};
+  double patience = 0.06;   // plateau: the longest share of the search at a width
+  double tolerance = 0.02;  // plateau: the loss has recovered if so little above the last
+
+  bool operator==(const Descent&) const = default;
 };
 
 /// A reproducible experiment, complete: what the file does not say has these
@@ -74,6 +88,7 @@ struct Recipe {
   double temperature_start = 1, temperature_end = 0.1;  // search.temperature_start, ..._end
   // search.temperature_schedule: exponential | linear | cosine | constant
   std::string temperature_schedule = "exponential";
+  Descent curriculum;  // [curriculum]
   double entropy = 0;  // search.entropy: of the widths' distributions, its price at the end
 
   std::string rounding = "budget";                   // round.mode: nearest | ceil | floor | budget

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "data/registry.hpp"
 #include "models/models.hpp"
@@ -49,6 +51,7 @@ class Table {
   void quantized_training(const std::string& section, Training& t);
   void tensors(const std::string& section, Tensors& t, bool weights);
   void search(Recipe& recipe);
+  void curriculum(Descent& plan);
 
   std::vector<Key> keys;
 };
@@ -89,6 +92,7 @@ void Table::tensors(const std::string& section, Tensors& t, bool weights) {
   if (!weights) add(section + ".affine", &t.affine);
   range(section + ".average_bits", &t.average_bits, 0, quant::max_bits);
   if (weights) add(section + ".bytes", &t.bytes);
+  add(section + ".cap", &t.cap);
 }
 
 void Table::search(Recipe& r) {
@@ -106,6 +110,52 @@ void Table::search(Recipe& r) {
   add("search.entropy", &r.entropy);
 }
 
+void Table::curriculum(Descent& plan) {
+  range("curriculum.widths", &plan.widths, quant::min_bits, quant::max_bits);
+  words("curriculum.mode", plan.mode, {"shares", "plateau"});
+  range("curriculum.shares", &plan.shares, 0, 1);
+  range("curriculum.patience", &plan.patience, 0, 1);
+  add("curriculum.tolerance", &plan.tolerance);
+}
+
+/// The first rule that the curriculum breaks.
+Conflict conflict_in(const Descent& plan) {
+  const std::vector<double>& widths = plan.widths;
+  if (std::adjacent_find(widths.begin(), widths.end(), std::less_equal<>()) != widths.end())
+    return {"curriculum.widths", "got one that does not fall; expected falling widths"};
+  if (plan.mode == "plateau") {
+    const auto drops = static_cast<double>(widths.size() - 1);
+    if (plan.patience * drops < 1) return {};
+    return {"curriculum.patience", "got " + to_text(plan.patience) + " for " + to_text(drops) +
+                                       " descents, more than the whole search; expected a product "
+                                       "below 1"};
+  }
+  const double sum = std::accumulate(plan.shares.begin(), plan.shares.end(), 0.0);
+  if (plan.shares.size() == widths.size() && std::abs(sum - 1) < 1e-6) return {};
+  return {"curriculum.shares",
+          "got " + to_text(static_cast<double>(plan.shares.size())) + " shares of sum " +
+              to_text(sum) + "; expected one for each of " +
+              to_text(static_cast<double>(widths.size())) + " widths, in all 1"};
+}
+
+/// The first rule that one side breaks as a follower of the curriculum.
+Conflict conflict_in(const std::string& section, const Tensors& t, const Descent& plan) {
+  const bool schedule = t.bits == "schedule";
+  if (t.cap && (t.bits == "fixed" || schedule))
+    return {section + ".cap",
+            "got true with bits = \"" + t.bits + "\"; expected false, or a policy that learns"};
+  const double last = plan.widths.back();
+  if ((schedule || t.cap) && last < t.lowest)
+    return {"curriculum.widths", "got " + to_text(last) + " at the end with " + section +
+                                     ".lowest = " + to_text(t.lowest) + "; expected at least that"};
+  if (schedule && (last != std::floor(last) || last > t.highest))
+    return {
+        "curriculum.widths",
+        "got " + to_text(last) + " at the end with " + section +
+            ".bits = \"schedule\"; expected a whole width up to highest = " + to_text(t.highest)};
+  return {};
+}
+
 /// The first rule that the tensors of one side break.
 Conflict conflict_in(const std::string& section, const Tensors& t,
                      const std::vector<int>& allowed) {
@@ -118,9 +168,9 @@ Conflict conflict_in(const std::string& section, const Tensors& t,
   if (t.start < t.lowest || t.start > t.highest)
     return {section + ".start", "got " + to_text(t.start) + "; expected a width from lowest = " +
                                     to_text(t.lowest) + " to highest = " + to_text(t.highest)};
-  if (t.bits == "fixed" && (t.average_bits > 0 || t.bytes > 0))
+  if ((t.bits == "fixed" || t.bits == "schedule") && (t.average_bits > 0 || t.bytes > 0))
     return {section + (t.bytes > 0 ? ".bytes" : ".average_bits"),
-            "got a budget with bits = \"fixed\"; expected 0, or a policy that learns"};
+            "got a budget with bits = \"" + t.bits + "\"; expected 0, or a policy that learns"};
   if (t.average_bits > 0 && (t.average_bits < t.lowest || t.average_bits > t.highest))
     return {section + ".average_bits",
             "got " + to_text(t.average_bits) +
@@ -185,6 +235,8 @@ std::string Key::expected() const {
   if (std::holds_alternative<bool*>(field)) return "true or false";
   if (std::holds_alternative<std::string*>(field))
     return words.empty() ? "a name of letters, digits, '.', '_' and '-'" : joined(words);
+  if (std::holds_alternative<std::vector<double>*>(field))
+    return "a list of numbers from " + to_text(least) + " to " + to_text(most);
   const std::string widths = "widths from " + to_text(least) + " to " + to_text(most);
   if (std::holds_alternative<WidthsByLayer*>(field)) return "a table, layer = width; " + widths;
   if (std::holds_alternative<std::vector<int>*>(field))
@@ -213,6 +265,7 @@ std::vector<Key> keys_of(Recipe& r) {
   t.tensors("quant.activation", r.activation, false);
   t.range("quant.weight_bits", &r.weight_bits, quant::min_bits, quant::max_bits);
   t.search(r);
+  t.curriculum(r.curriculum);
   t.words("round.mode", r.rounding, {"nearest", "ceil", "floor", "budget"});
   t.range("round.allowed", &r.allowed, quant::min_bits, quant::max_bits);
   t.keys.back().rising = true;
@@ -229,7 +282,9 @@ Conflict conflict_in(const Recipe& r) {
   for (const Conflict& conflict :
        {conflict_in("float", r.float_training), conflict_in("search", r.search),
         conflict_in("finetune", r.finetune), conflict_in("quant.weight", r.weight, r.allowed),
-        conflict_in("quant.activation", r.activation, r.allowed)})
+        conflict_in("quant.activation", r.activation, r.allowed), conflict_in(r.curriculum),
+        conflict_in("quant.weight", r.weight, r.curriculum),
+        conflict_in("quant.activation", r.activation, r.curriculum)})
     if (!conflict.key.empty()) return conflict;
   if (!r.quantize)
     if (const Conflict conflict = conflict_with_float(r); !conflict.key.empty()) return conflict;

@@ -15,7 +15,7 @@ namespace fraqat::run {
 using WidthsByLayer = std::vector<std::pair<std::string, int>>;
 
 using Field = std::variant<std::string*, bool*, int*, Index*, std::uint64_t*, double*,
-                           std::vector<int>*, WidthsByLayer*>;
+                           std::vector<int>*, std::vector<double>*, WidthsByLayer*>;
 
 struct Key {
   std::string path;  // "quant.weight.start"

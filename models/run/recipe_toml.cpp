@@ -59,6 +59,16 @@ bool assign_list(const Key& key, const toml::node& node, std::vector<int>& field
   return true;
 }
 
+bool assign_list(const Key& key, const toml::node& node, std::vector<double>& field) {
+  const auto* array = node.as_array();
+  if (!array || array->empty()) return false;
+  std::vector<double> list(array->size());
+  for (std::size_t i = 0; i < list.size(); ++i)
+    if (!assign_number(key, *array->get(i), list[i])) return false;
+  field = std::move(list);
+  return true;
+}
+
 bool assign(const Key& key, const toml::node& node) {
   if (auto* const* field = std::get_if<bool*>(&key.field)) {
     if (!node.is_boolean()) return false;
@@ -82,6 +92,8 @@ bool assign(const Key& key, const toml::node& node) {
   if (auto* const* field = std::get_if<double*>(&key.field))
     return assign_number(key, node, **field);
   if (auto* const* field = std::get_if<std::vector<int>*>(&key.field))
+    return assign_list(key, node, **field);
+  if (auto* const* field = std::get_if<std::vector<double>*>(&key.field))
     return assign_list(key, node, **field);
   return false;
 }

@@ -23,23 +23,26 @@ std::string quoted_toml(const std::string& text) {
   return out + '"';
 }
 
-std::string list(const std::vector<int>& values) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < values.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(values[i]);
-  return text + "]";
-}
+std::string whole(int value) { return std::to_string(value); }
 
 std::string real(double value) {
   const std::string text = to_text(value);
   return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
 }
 
+template <class Number>
+std::string list(const std::vector<Number>& values, std::string (*written)(Number)) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + written(values[i]);
+  return text + "]";
+}
+
 struct Written {
   std::string operator()(const std::string* text) const { return quoted_toml(*text); }
   std::string operator()(const bool* flag) const { return *flag ? "true" : "false"; }
   std::string operator()(const double* value) const { return real(*value); }
-  std::string operator()(const std::vector<int>* values) const { return list(*values); }
+  std::string operator()(const std::vector<int>* values) const { return list(*values, whole); }
+  std::string operator()(const std::vector<double>* values) const { return list(*values, real); }
   std::string operator()(const WidthsByLayer*) const { return {}; }
   template <class Whole>
   std::string operator()(const Whole* value) const {

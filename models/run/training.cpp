@@ -122,6 +122,7 @@ class Run {
       for (const auto& [name, parameter] : parameters_)
         if (!all_finite(parameter->grad())) explain(lesson, "the gradient of " + name);
       updates.step(done());
+      if (search_) search_->after_loss(loss);
       if (search_) search_->step(share(done() + 1));
       return loss;
     } catch (const Error& error) {

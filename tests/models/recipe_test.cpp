@@ -67,7 +67,8 @@ Tensors random_tensors(Dice& dice, bool weights) {
   t.range = dice.word({"minmax", "mse", "learned"});
   if (weights) t.per_channel = dice.flag();
   if (!weights) t.affine = dice.flag();
-  if (t.bits == "fixed") return t;  // nothing to learn, so no budget
+  if (t.bits == "fixed" || t.bits == "schedule") return t;  // nothing to learn, so no budget
+  t.cap = dice.flag();
   if (dice.flag()) t.average_bits = dice.real(4, 6);
   if (weights && t.average_bits == 0) t.bytes = dice.real(0, 1e5);
   return t;
@@ -100,6 +101,11 @@ Recipe random_recipe(unsigned seed) {
   r.temperature_end = dice.real(0.01, 1);
   r.temperature_schedule = dice.word({"exponential", "linear", "cosine", "constant"});
   r.entropy = dice.real(0, 0.1);
+  r.curriculum.widths = {dice.real(7, 8), dice.real(5, 6), 4};
+  r.curriculum.shares = {0.125, 0.25, 0.625};
+  r.curriculum.mode = dice.word({"shares", "plateau"});
+  r.curriculum.patience = dice.real(0, 0.4);
+  r.curriculum.tolerance = dice.real(0, 0.1);
   r.rounding = dice.word({"nearest", "ceil", "floor", "budget"});
   r.allowed = {4, 5, 8};
   r.finetune = random_training(dice);

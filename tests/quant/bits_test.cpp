@@ -9,11 +9,12 @@
 namespace fraqat::bits_test {
 
 using quant::BitPolicy;
+using quant::Coding;
+using quant::DirectBits;
+using quant::DirectForward;
 using quant::LogitBits;
 using quant::LogitsForm;
 using quant::LogitsForward;
-using quant::NeighbourBits;
-using quant::NeighbourForward;
 using quant::Widths;
 
 namespace {
@@ -21,8 +22,7 @@ namespace {
 constexpr LogitsForward forwards[] = {LogitsForward::argmax, LogitsForward::gumbel,
                                       LogitsForward::mixture};
 constexpr LogitsForm forms[] = {LogitsForm::free, LogitsForm::bell};
-constexpr NeighbourForward neighbours[] = {NeighbourForward::stochastic,
-                                           NeighbourForward::interpolated};
+constexpr DirectForward neighbours[] = {DirectForward::stochastic, DirectForward::interpolated};
 
 TrainingStep::Position at(std::uint32_t step) { return {7, 1, step}; }
 
@@ -40,7 +40,7 @@ TEST_CASE("bits: logits start at any width, inside and at the bounds") {
   CHECK(LogitBits(Widths::range(2, 8), LogitsForward::argmax, 8).bits() ==
         doctest::Approx(7.75).epsilon(1e-4));
   CHECK_THROWS_AS(LogitBits(Widths::range(2, 8), LogitsForward::argmax, 9), Error);
-  CHECK_THROWS_AS(NeighbourBits(Widths::one(4), NeighbourForward::stochastic, 4), Error);
+  CHECK_THROWS_AS(DirectBits(Widths::one(4), DirectForward::stochastic, 4), Error);
 }
 
 TEST_CASE("bits: all forwards agree with fixed when the distribution is one-hot") {
@@ -56,8 +56,8 @@ TEST_CASE("bits: all forwards agree with fixed when the distribution is one-hot"
     CHECK(policy.bits() == 5);
     CHECK(policy.hard() == fixed->hard());
   }
-  for (const NeighbourForward forward : neighbours) {
-    NeighbourBits policy(Widths::range(2, 8), forward, 5);
+  for (const DirectForward forward : neighbours) {
+    DirectBits policy(Widths::range(2, 8), forward, 5);
     for (std::uint32_t step = 0; step < 20; ++step) {
       TrainingStep training(at(step));
       CHECK(weights(policy) == weights(*fixed));
@@ -71,8 +71,8 @@ TEST_CASE("bits: evaluation is hard, whatever the policy") {
     const std::vector<float> p = weights(policy);
     CHECK(p == std::vector<float>{0, 0, 1, 0, 0, 0, 0});
   }
-  for (const NeighbourForward forward : neighbours) {
-    NeighbourBits policy(Widths::range(2, 8), forward, 4.6);
+  for (const DirectForward forward : neighbours) {
+    DirectBits policy(Widths::range(2, 8), forward, 4.6);
     CHECK(weights(policy) == std::vector<float>{0, 0, 0, 1, 0, 0, 0});
   }
 }
@@ -95,7 +95,7 @@ TEST_CASE("bits: the mixture is the softmax, b its mean") {
 }
 
 TEST_CASE("bits: interpolation mixes the two neighbours, each by its share of the way") {
-  NeighbourBits policy(Widths::range(2, 8), NeighbourForward::interpolated, 5.25);
+  DirectBits policy(Widths::range(2, 8), DirectForward::interpolated, 5.25);
   TrainingStep training(at(0));
   CHECK(weights(policy) == std::vector<float>{0, 0, 0, 0.75f, 0.25f, 0, 0});
   const BitPolicy::Choice choice = policy.choose();
@@ -216,16 +216,20 @@ TEST_CASE("bits: entropy and its gradient are those of the formula") {
 
 TEST_CASE("bits: a limit holds from then on, and leaves a narrower b alone") {
   std::vector<std::unique_ptr<BitPolicy>> policies;
+  const quant::RangeOptions options{Coding::natural, Widths::range(2, 8)};
   for (const std::string& name : quant::bit_policies())
-    if (name != "fixed") policies.push_back(quant::make_bits(name, Widths::range(2, 8), 6.5));
+    if (name != "fixed")
+      policies.push_back(
+          quant::make_policies(name, 6.5, options, quant::minmax_range(options)).bits);
   for (const auto& policy : policies) {
     CAPTURE(std::string(policy->name()));
     policy->limit(7);
-    CHECK(policy->bits() == doctest::Approx(6.5).epsilon(1e-4));
+    if (policy->name() == "schedule") CHECK(policy->bits() == 7);
+    if (policy->name() != "schedule") CHECK(policy->bits() == doctest::Approx(6.5).epsilon(1e-4));
     policy->limit(4.5);
     CHECK(policy->bits() == doctest::Approx(4.5).epsilon(1e-4));
     if (!policy->parameter()) continue;
-    for (float& v : policy->parameter().value().span()) v = 8;
+    for (float& v : policy->parameter().value().span()) v = policy->name() == "level-step" ? -8 : 8;
     policy->project();
     CHECK(policy->bits() <= 4.5 * (1 + 1e-6));
   }
@@ -233,7 +237,7 @@ TEST_CASE("bits: a limit holds from then on, and leaves a narrower b alone") {
 
 TEST_CASE("bits: samples come as often as they should") {
   constexpr std::uint32_t draws = 4000;
-  NeighbourBits stochastic(Widths::range(2, 8), NeighbourForward::stochastic, 3.3);
+  DirectBits stochastic(Widths::range(2, 8), DirectForward::stochastic, 3.3);
   LogitBits gumbel(Widths::range(2, 8), LogitsForward::gumbel, 3.3);
   LogitBits expected(Widths::range(2, 8), LogitsForward::mixture, 3.3);
   std::vector<double> coin(7), sample(7);

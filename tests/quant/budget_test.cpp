@@ -11,8 +11,8 @@ using quant::BudgetedBits;
 using quant::Coding;
 using quant::LogitBits;
 using quant::LogitsForward;
-using quant::NeighbourBits;
-using quant::NeighbourForward;
+using quant::DirectBits;
+using quant::DirectForward;
 using quant::Quantizer;
 using quant::Role;
 using quant::Widths;
@@ -30,7 +30,7 @@ class Bench {
       if (logits)
         bits = std::make_unique<LogitBits>(widths, LogitsForward::argmax, start);
       else
-        bits = std::make_unique<NeighbourBits>(widths, NeighbourForward::stochastic, start);
+        bits = std::make_unique<DirectBits>(widths, DirectForward::stochastic, start);
       owned_.push_back(std::make_unique<Quantizer>(
           Quantizer::Info{std::string("t").append(std::to_string(k)), Role::weight, elements[k],
                           Coding::symmetric, widths, 1, 1},

@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernels/kernels.hpp"
+#include "quant/ops.hpp"
+#include "quant/ops/row_chunks.hpp"
+
+/// y = s c,   c = clamp(rne(x / s), lo - z, hi - z),   z = rne(zero),
+///
+/// lo and hi being the whole steps among n(b), the real number of them.  Straight
+/// through, the rounding error of the codes and of the ends taken as constants
+/// (u = x / s, inside = lo - z <= u <= hi - z, A and B the sums of dL/dy above and below):
+///
+///   dL/dx    = dL/dy [inside]
+///   dL/ds    = sum dL/dy (c - u [inside])
+///   dL/dzero = -s (A + B)
+///   dL/db    = s n'(b) (A - B - (A + B) z / n)      natural: A alone in place of A - B
+///
+/// With s = alpha / n(b), as level_scale has it, what is clipped stays at alpha
+/// whatever b is: the two parts of its gradient to b cancel, up to the rounding of the end.
+namespace fraqat::inline FRAQAT_PRECISION::op {
+namespace {
+
+struct LevelQuant {
+  static constexpr std::string_view name = "level_quant";
+  quant::Coding coding;
+  Tensor x = {}, scale = {}, zero = {};
+  double b = 0;
+  const kernels::Table::Levels& kernel = kernels::active().levels;
+
+  Tensor forward(const Tensor& input, const Tensor& scales, const Tensor& zeros,
+                 const Tensor& bits) {
+    x = input;
+    scale = scales;
+    zero = zeros;
+    b = static_cast<double>(bits[0]);
+    Tensor y(x.shape());
+    chunks().for_each([&](Index row, Index begin, Index n, Index) {
+      kernel.forward(level(row), false, x.data() + begin, y.data() + begin, n);
+    });
+    return y;
+  }
+
+  std::array<Tensor, 4> backward(const Tensor& dy, Needs<4>) const {
+    const RowChunks pieces = chunks();
+    Tensor dx(x.shape()), sums({pieces.tasks(), 3});
+    pieces.for_each([&](Index row, Index begin, Index n, Index task) {
+      kernels::LevelSums sum{};
+      kernel.backward(level(row), false, x.data() + begin, dy.data() + begin, dx.data() + begin, n,
+                      sum);
+      Real* to = sums.data() + task * 3;
+      to[0] = sum.slope;
+      clipped(begin, n, dy, dx, to + 1);
+    });
+    Tensor dscale(scale.shape()), dzero(zero.shape());
+    double db = 0;
+    for (Index row = 0; row < pieces.rows; ++row) {
+      double slope = 0, above = 0, below = 0;
+      for (Index t = row * pieces.per_row(); t < (row + 1) * pieces.per_row(); ++t) {
+        slope += static_cast<double>(sums[t * 3]);
+        above += static_cast<double>(sums[t * 3 + 1]);
+        below += static_cast<double>(sums[t * 3 + 2]);
+      }
+      const auto s = static_cast<double>(scale[row]);
+      dscale[row] = static_cast<Real>(slope);
+      dzero[row] = static_cast<Real>(-s * (above + below));
+      db += s * end_slope(row, above, below);
+    }
+    return {dx, dscale, dzero, Tensor({1}, static_cast<Real>(db))};
+  }
+
+ private:
+  RowChunks chunks() const { return {x.size(), scale.size()}; }
+
+  kernels::Level level(Index row) const {
+    const quant::Grid grid = quant::level_grid(coding, b);
+    const Real z = quant::round_even(zero[row]);
+    return {scale[row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z, 1};
+  }
+
+  /// d(sum of the clipped codes, each times its dL/dy) / db
+  double end_slope(Index row, double above, double below) const {
+    const double rise = quant::level_slope(coding, b);
+    const double low_end = coding == quant::Coding::natural ? 0 : below;
+    const double middle = static_cast<double>(quant::round_even(zero[row])) * (above + below) /
+                          quant::level_steps(coding, b);
+    return rise * (above - low_end - middle);
+  }
+
+  /// The sums of dL/dy above and below the ends: where dx is not dy.  0 is a code, so
+  /// that the sign of x tells which end.
+  void clipped(Index begin, Index n, const Tensor& dy, const Tensor& dx, Real* to) const {
+    constexpr Index lanes = 16;  // joined in order: the same number however it is computed
+    Real all[lanes] = {}, up[lanes] = {};
+    for (Index i = begin; i < begin + n; i += lanes)
+      for (Index lane = 0; lane < std::min(lanes, begin + n - i); ++lane) {
+        const Real rest = dy[i + lane] - dx[i + lane];
+        all[lane] += rest;
+        up[lane] += x[i + lane] > 0 ? rest : Real(0);
+      }
+    to[0] = to[1] = 0;
+    for (Index lane = 0; lane < lanes; ++lane) {
+      to[0] += up[lane];
+      to[1] += all[lane] - up[lane];
+    }
+  }
+};
+
+}  // namespace
+
+Var level_quant(const Var& x, const Var& scale, const Var& zero, const Var& bits,
+                quant::Coding coding) {
+  check(bits.shape() == Shape({1}), "[level_quant] one bit-width wanted: got shape ", bits.shape(),
+        "; expected [1]");
+  const auto b = static_cast<double>(bits.value()[0]);
+  check(b >= quant::min_bits && b <= quant::max_bits, "[level_quant] bit-width out of range: got ",
+        b, "; expected ", quant::min_bits, " to ", quant::max_bits);
+  const Index rows = scale.value().size();
+  check(scale.value().rank() == 1 && zero.shape() == scale.shape() &&
+            (rows == 1 || (rows > 0 && x.value().rank() > 0 && x.value().dim(0) == rows)),
+        "[level_quant] rows differ: got scale ", scale.shape(), " and zero ", zero.shape(),
+        " for x of ", x.shape(), "; expected both [1] or one for each of the first dimension");
+  return apply(LevelQuant{coding}, x, scale, zero, bits);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -1,0 +1,247 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/containers.hpp"
+#include "nn/layers.hpp"
+#include "quant/attach.hpp"
+#include "quant/bits_by_name.hpp"
+
+namespace fraqat::combinations_test {
+
+// Every bit policy with every range policy, kind of codes and granularity, for
+// weights and activations alike.  A new name in one of these lists is all it takes.
+
+using quant::Coding;
+using quant::Quantizer;
+using quant::Role;
+
+namespace {
+
+const std::vector<std::string> ranges = {"minmax", "mse", "learned"};
+
+/// What a network is quantized with.
+struct Combination {
+  std::string bits, range;
+  bool per_channel, affine;
+
+  quant::Spec spec(const std::string& policy, double start) const {
+    quant::TensorSpec tensors;
+    tensors.bits = policy;
+    tensors.start = start;
+    tensors.range = range;
+    quant::Spec spec{tensors, tensors};
+    spec.weight.per_channel = per_channel;
+    spec.activation.affine = affine;
+    return spec;
+  }
+};
+
+std::vector<Combination> all_combinations() {
+  std::vector<Combination> all;
+  for (const std::string& bits : quant::bit_policies())
+    for (const std::string& range : ranges)
+      for (const bool per_channel : {false, true})
+        for (const bool affine : {false, true}) all.push_back({bits, range, per_channel, affine});
+  return all;
+}
+
+/// Activations of both signs after fc1, none below 0 after relu.
+std::unique_ptr<nn::Sequential> net() {
+  nn::Initializer init(3);
+  auto net = std::make_unique<nn::Sequential>();
+  net->add(std::make_unique<nn::Linear>(12, 9, init), "fc1");
+  net->add(std::make_unique<nn::Linear>(9, 8, init), "fc2");
+  net->add(std::make_unique<nn::Relu>(), "relu");
+  net->add(std::make_unique<nn::Linear>(8, 3, init), "fc3");
+  nn::name_modules(*net);
+  return net;
+}
+
+Tensor images() {
+  Tensor x({32, 12});
+  fill_uniform(x, -1, 1, Philox(5, Stream::synthetic));
+  return x;
+}
+
+std::unique_ptr<nn::Sequential> quantized(const quant::Spec& spec) {
+  std::unique_ptr<nn::Sequential> model = net();
+  quant::quantize(*model, images(), spec);
+  return model;
+}
+
+/// Of the weights and activations; not of the image, which is 8 bits for good.
+std::vector<Quantizer*> searched(nn::Module& model) {
+  std::vector<Quantizer*> some;
+  for (Quantizer* q : quant::quantizers(model))
+    if (q->info().role != Role::input) some.push_back(q);
+  return some;
+}
+
+std::vector<float> outputs(nn::Module& model) {
+  const Tensor y = model(Var(images())).value();
+  return {y.data(), y.data() + y.size()};
+}
+
+bool all_finite_numbers(const Tensor& t) {
+  return std::all_of(t.data(), t.data() + t.size(), [](float v) { return std::isfinite(v); });
+}
+
+/// One step of training: every gradient is a number, and what is learned gets some.
+void check_step(nn::Module& model) {
+  const TrainingStep step({7, 1, 3});
+  Tape tape;
+  const Var y = model(Var(images()));
+  tape.backward(op::sum(op::mul(y, y)));
+  for (const auto& [name, parameter] : nn::parameters(model)) {
+    CAPTURE(name);
+    CHECK(all_finite_numbers(parameter->grad()));
+    if (name.find("weight_q") == name.npos && name.find("output_q") == name.npos)
+      CHECK(static_cast<bool>(parameter->grad()));
+  }
+  for (const Quantizer* q : searched(model)) {
+    const Var parameter = q->bits().parameter();
+    if (!parameter) continue;
+    CAPTURE(q->info().name);
+    REQUIRE(static_cast<bool>(parameter.grad()));
+    const auto gradient = parameter.grad().span();
+    CHECK(std::any_of(gradient.begin(), gradient.end(), [](float g) { return g != 0; }));
+    for (float& v : Var(parameter).value().span()) v -= 0.05f;
+  }
+}
+
+void freeze(nn::Module& model) {
+  for (Quantizer* q : searched(model)) q->freeze(q->hard_bits());
+}
+
+}  // namespace
+
+TEST_CASE("combinations: all train a step, evaluate at whole widths, and freeze as they were") {
+  for (const Combination& one : all_combinations()) {
+    CAPTURE(one.bits);
+    CAPTURE(one.range);
+    CAPTURE(one.per_channel);
+    CAPTURE(one.affine);
+    const auto model = quantized(one.spec(one.bits, one.bits == "fixed" ? 4 : 4.3));
+    check_step(*model);
+    for (Quantizer* q : searched(*model)) {
+      q->bits().project();
+      const quant::BitPolicy::Choice choice = q->bits().choose();
+      REQUIRE_FALSE(static_cast<bool>(choice.level));
+      for (Index j = 0; j < choice.p.value().size(); ++j)
+        CHECK(choice.p.value()[j] == (j == q->bits().hard() ? 1 : 0));
+      CHECK(q->bits().decided() == (one.bits == "fixed"));
+    }
+    const std::vector<float> before = outputs(*model);
+    freeze(*model);
+    CHECK(outputs(*model) == before);
+    for (const Quantizer* q : searched(*model)) CHECK(q->bits().decided());
+  }
+}
+
+TEST_CASE("combinations: frozen at their start, all are the fixed width") {
+  for (const Combination& one : all_combinations()) {
+    if (one.bits == "fixed") continue;
+    CAPTURE(one.bits);
+    CAPTURE(one.range);
+    CAPTURE(one.per_channel);
+    CAPTURE(one.affine);
+    const auto model = quantized(one.spec(one.bits, 4));
+    for (Quantizer* q : searched(*model)) {
+      q->bits().limit(4);
+      q->freeze(4);
+    }
+    const std::vector<float> got = outputs(*model);
+    const std::vector<float> expected = outputs(*quantized(one.spec("fixed", 4)));
+    if (one.bits != "level-step") {
+      CHECK(got == expected);
+      continue;
+    }
+    // Its range went through a logarithm: the last bit of a scale may differ.
+    for (std::size_t i = 0; i < got.size(); ++i)
+      CHECK(got[i] == doctest::Approx(expected[i]).epsilon(1e-3));
+  }
+}
+
+TEST_CASE("combinations: in training, a whole width is the fixed one, to the bit") {
+  const auto training_outputs = [](nn::Module& model) {
+    const TrainingStep step({7, 1, 3});
+    return outputs(model);
+  };
+  for (const Combination& one : all_combinations()) {
+    const bool direct = one.bits == "stochastic" || one.bits == "interpolated" ||
+                        one.bits == "level" || one.bits == "schedule";
+    if (!direct) continue;
+    for (const double b : {2.0, 5.0, 8.0}) {
+      CAPTURE(one.bits);
+      CAPTURE(one.range);
+      CAPTURE(one.per_channel);
+      CAPTURE(one.affine);
+      CAPTURE(b);
+      const auto model = quantized(one.spec(one.bits, b));
+      if (one.bits == "schedule")
+        for (Quantizer* q : searched(*model)) q->bits().limit(b);
+      CHECK(training_outputs(*model) == training_outputs(*quantized(one.spec("fixed", b))));
+    }
+  }
+}
+
+TEST_CASE("combinations: between two widths a schedule is the level of that width") {
+  for (const std::string& range : ranges) {
+    const Combination one{"schedule", range, false, true};
+    const auto schedule = quantized(one.spec("schedule", 4)),
+               level = quantized(one.spec("level", 5.5));
+    for (Quantizer* q : searched(*schedule)) q->bits().limit(5.5);
+    const TrainingStep step({7, 1, 3});
+    CHECK(outputs(*schedule) == outputs(*level));
+    for (Quantizer* q : searched(*schedule)) CHECK(q->bits().bits() == 5.5);
+  }
+}
+
+TEST_CASE("combinations: step and range are the level of their width, and both are learned") {
+  const Combination one{"level-step", "mse", false, false};
+  const auto model = quantized(one.spec("level-step", 5.25));
+  for (Quantizer* q : searched(*model)) {
+    CHECK(q->bits().bits() == doctest::Approx(5.25).epsilon(1e-5));
+    CHECK(q->bits().bits_on_tape().value().item() == doctest::Approx(5.25).epsilon(1e-5));
+    const auto now = double(q->bits().parameter().value()[0]);
+    const double up = now + 1e-6, down = now - 1e-6;
+    CHECK(q->bits().slope({&now, 1}, 0) ==
+          doctest::Approx((q->bits().bits_of({&up, 1}) - q->bits().bits_of({&down, 1})) / 2e-6)
+              .epsilon(1e-5));
+    // d = xmax / n(b): the step that the parameter says is the step that is used.
+    const quant::Ranges table = q->range().ranges({});
+    const Var step =
+        op::level_scale(q->bits().bits_on_tape(), table.scale, q->info().coding, q->info().widths);
+    CHECK(std::log(double(step.value()[0])) == doctest::Approx(now).epsilon(1e-4));
+  }
+  check_step(*model);
+  for (Quantizer* q : searched(*model)) CHECK(q->range().parameter().grad()[0] != 0);
+}
+
+TEST_CASE("combinations: what cannot be is refused") {
+  const Combination one{"", "mse", false, false};
+  for (const std::string& bits : quant::bit_policies()) {
+    if (bits == "fixed") continue;
+    CAPTURE(bits);
+    quant::Spec spec = one.spec(bits, 4);
+    spec.weight.lowest = spec.weight.highest = 4;
+    CHECK_THROWS_WITH_AS(quantized(spec),
+                         "[quant] a learned width needs a choice: got one candidate, 4 bits; "
+                         "expected at least 2",
+                         Error);
+    if (bits == "schedule") continue;  // it starts at the top
+    spec = one.spec(bits, 7);
+    spec.activation.highest = 5;
+    CHECK_THROWS_WITH_AS(quantized(spec),
+                         "[quant] starting width out of range: got 7; expected 2 to 5", Error);
+  }
+  CHECK_THROWS_WITH_AS(quantized(one.spec("levels", 4)),
+                       "[attach] no such bit policy: got levels; expected fixed, logits-argmax, "
+                       "logits-gumbel, logits-mixture, bell-argmax, bell-gumbel, bell-mixture, "
+                       "stochastic, interpolated, level, level-step or schedule",
+                       Error);
+}
+
+}  // namespace fraqat::combinations_test
