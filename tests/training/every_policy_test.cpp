@@ -1,0 +1,106 @@
+#include <doctest/doctest.h>
+
+#include "nn/state.hpp"
+#include "quant/bits_by_name.hpp"
+#include "tests/training/tiny_run.hpp"
+
+namespace fraqat::every_policy_test {
+
+// What learns meets a budget, and gives way to a price.
+
+namespace {
+
+run::Recipe recipe_of(const std::string& bits) {
+  run::Recipe recipe = test::tiny_recipe("mlp");
+  recipe.train_limit = 640;
+  recipe.test_limit = 32;
+  recipe.batch = 16;
+  recipe.weight.bits = recipe.activation.bits = bits;
+  recipe.weight.start = recipe.activation.start = 4.5;
+  recipe.bit_rate = 0.1;
+  recipe.rounding = "nearest";
+  return recipe;
+}
+
+/// Average width of the weights after a search.
+double searched_bits(const run::Recipe& recipe) {
+  const test::TinySession session(recipe);
+  const auto model = run::make_model(recipe);
+  test::quantize(*model, *session, recipe);
+  run::BitSearch search(*model, recipe);
+  run::train(*session, *model, recipe, recipe.search, {"search"}, &search);
+  search.check_alive();
+  return quant::average_bits(quant::quantizers(*model), quant::Role::weight, false);
+}
+
+bool learns(const std::string& bits) { return bits != "fixed" && bits != "schedule"; }
+
+}  // namespace
+
+TEST_CASE("every policy: the average of the weights meets its budget at the end of the search") {
+  for (const std::string& bits : quant::bit_policies()) {
+    if (!learns(bits)) continue;
+    CAPTURE(bits);
+    run::Recipe recipe = recipe_of(bits);
+    recipe.weight.average_bits = recipe.activation.average_bits = 3.25;
+    CHECK(searched_bits(recipe) == doctest::Approx(3.25).epsilon(0.01));
+  }
+}
+
+TEST_CASE("every policy: a higher price means fewer bits, under SGD and Adam") {
+  for (const std::string& bits : quant::bit_policies()) {
+    if (!learns(bits)) continue;
+    for (const char* optimizer : {"sgd", "adam"}) {
+      CAPTURE(bits);
+      CAPTURE(std::string(optimizer));
+      run::Recipe recipe = recipe_of(bits);
+      recipe.bit_optimizer = optimizer;
+      if (recipe.bit_optimizer == "adam") recipe.bit_rate = 0.02;
+      recipe.lambda = 0.001;
+      const double cheap = searched_bits(recipe);
+      recipe.lambda = 1;
+      const double dear = searched_bits(recipe);
+      CHECK(dear < cheap - 0.2);
+      CHECK(dear < 4.3);
+    }
+  }
+}
+
+TEST_CASE("every policy: the temperature falls as the recipe says, entropy is paid for") {
+  run::Recipe recipe = recipe_of("logits-mixture");
+  recipe.temperature_start = 2;
+  recipe.temperature_end = 0.5;
+  const auto model = run::make_model(recipe);
+  const test::TinySession session(recipe);
+  test::quantize(*model, *session, recipe);
+  run::BitSearch search(*model, recipe);
+  quant::BitPolicy* policy = nullptr;
+  for (quant::Quantizer* q : quant::quantizers(*model))
+    if (q->bits().parameter()) policy = &q->bits();
+  REQUIRE(policy);
+  // b as it is at a temperature, to compare with.
+  const auto bits_at = [&](double temperature) {
+    policy->set_temperature(temperature);
+    return policy->bits();
+  };
+  const auto bits_after = [&](const char* schedule, double progress) {
+    recipe.temperature_schedule = schedule;
+    search.before_step(progress);
+    return policy->bits();
+  };
+  CHECK(bits_after("exponential", 0.5) == doctest::Approx(bits_at(1)));
+  CHECK(bits_after("linear", 0.5) == doctest::Approx(bits_at(1.25)));
+  CHECK(bits_after("linear", 0.25) == doctest::Approx(bits_at(1.625)));
+  CHECK(bits_after("cosine", 0.25) == doctest::Approx(bits_at(1.25 + 0.75 * 0.70710678)));
+  CHECK(bits_after("constant", 0.9) == doctest::Approx(bits_at(2)));
+  CHECK_FALSE(static_cast<bool>(search.cost()));
+  recipe.entropy = 0.04;
+  search.before_step(0.5);
+  double entropy = 0;
+  for (quant::Quantizer* q : quant::quantizers(*model))
+    if (const Var h = q->bits().entropy_on_tape()) entropy += double(h.value().item());
+  REQUIRE(entropy > 0);
+  CHECK(double(search.cost().value().item()) == doctest::Approx(0.02 * entropy).epsilon(1e-4));
+}
+
+}  // namespace fraqat::every_policy_test
