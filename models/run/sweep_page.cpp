@@ -21,6 +21,9 @@ constexpr std::size_t hash_digits = 8;
 /// The axis is linear, in kB: only there is the line between two rows straight.
 constexpr double kilo = 1000;
 
+/// A little more than the largest learned row still is its neighbourhood.
+constexpr double margin = 0.1;
+
 /// "91.38 ± 0.12"; of one seed just "91.38".
 string with_spread(const Spread& spread, int digits) {
   const string mean = fixed(spread.mean, digits);
@@ -77,7 +80,7 @@ void sort_by_bytes(Line& line) {
 }
 
 /// The uniform rows of each start, joined: what learned ones have to beat.
-void add_uniform(const Summary& summary, Plot& plot) {
+void add_uniform(const Summary& summary, double most_bytes, Plot& plot) {
   std::vector<string> starts;
   for (const SummaryRow& row : summary.rows)
     if (row.kind == RowKind::uniform &&
@@ -86,11 +89,36 @@ void add_uniform(const Summary& summary, Plot& plot) {
   for (const string& start : starts) {
     Line line{"between uniform rows", "base", {}, false, true, Marker::square};
     for (const SummaryRow& row : summary.rows)
-      if (row.kind == RowKind::uniform && row.start == start)
+      if (row.kind == RowKind::uniform && row.start == start && row.bytes().mean <= most_bytes)
         line.points.push_back(point_of(row, true));
     sort_by_bytes(line);
     plot.lines.push_back(std::move(line));
   }
+}
+
+/// Of the rows up to `most_bytes`, and of float where there is no such limit.
+string chart(const Summary& summary, double most_bytes) {
+  Plot plot;
+  plot.summary = "Accuracy against size of every row of " + summary.sweep;
+  plot.x_title = "Packed model, kB";
+  plot.y_title = "Test accuracy, %";
+  Line front{"front", "c0", {}, false, true, Marker::none};
+  Line learned{"learned", "c0", {}, false, false, Marker::diamond};
+  Line others{"other networks", "c1", {}, false, false, Marker::dot};
+  for (const SummaryRow& row : summary.rows) {
+    if (row.kind == RowKind::full && std::isinf(most_bytes))
+      plot.levels.push_back({row.accuracy().mean, row.name});
+    if (row.kind == RowKind::full || row.bytes().mean > most_bytes) continue;
+    if (row.on_front)
+      front.points.push_back({row.bytes().mean / kilo, row.accuracy().mean, "", "", 0});
+    if (row.kind == RowKind::learned) learned.points.push_back(point_of(row, row.on_front));
+    if (row.kind == RowKind::other) others.points.push_back(point_of(row, row.on_front));
+  }
+  if (front.points.empty()) return {};
+  sort_by_bytes(front);
+  add_uniform(summary, most_bytes, plot);
+  plot.lines.insert(plot.lines.end(), {std::move(front), std::move(others), std::move(learned)});
+  return draw(plot);
 }
 
 string points(std::size_t finished, std::size_t runs) {
@@ -144,28 +172,22 @@ string markdown(const Summary& summary) {
 }
 
 string front_chart(const Summary& summary) {
-  Plot plot;
-  plot.summary = "Accuracy against size of every row of " + summary.sweep;
-  plot.x_title = "Packed model, kB";
-  plot.y_title = "Test accuracy, %";
-  Line front{"front", "c0", {}, false, true, Marker::none};
-  Line learned{"learned", "c0", {}, false, false, Marker::diamond};
-  Line others{"other networks", "c1", {}, false, false, Marker::dot};
+  return chart(summary, std::numeric_limits<double>::infinity());
+}
+
+string close_up(const Summary& summary) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  double largest = 0, learned = 0, above = infinity;
   for (const SummaryRow& row : summary.rows) {
-    if (row.kind == RowKind::full) {
-      plot.levels.push_back({row.accuracy().mean, row.name});
-      continue;
-    }
-    if (row.on_front)
-      front.points.push_back({row.bytes().mean / kilo, row.accuracy().mean, "", "", 0});
-    if (row.kind == RowKind::learned) learned.points.push_back(point_of(row, row.on_front));
-    if (row.kind == RowKind::other) others.points.push_back(point_of(row, row.on_front));
+    if (row.kind == RowKind::full) continue;
+    largest = std::max(largest, row.bytes().mean);
+    if (row.kind == RowKind::learned) learned = std::max(learned, row.bytes().mean);
   }
-  if (front.points.empty()) return {};
-  sort_by_bytes(front);
-  add_uniform(summary, plot);
-  plot.lines.insert(plot.lines.end(), {std::move(front), std::move(others), std::move(learned)});
-  return draw(plot);
+  for (const SummaryRow& row : summary.rows)
+    if (row.kind == RowKind::uniform && row.bytes().mean >= learned)
+      above = std::min(above, row.bytes().mean);
+  const double most = std::max(learned * (1 + margin), above < infinity ? above : 0);
+  return learned > 0 && largest > most ? chart(summary, most) : string();
 }
 
 string front_svg(const Summary& summary) {
@@ -185,11 +207,15 @@ string sweep_html(const Summary& summary) {
     html += concat("<p class=\"card verdict bad\"><b>",
                    escape(failure.at("row").get<string>() + ", seed " + failure.at("seed").dump()),
                    "</b> ", escape(failure.at("error").get<string>()), "</p>\n");
+  html += "<div class=\"grid\">\n";
   html +=
       figure("Accuracy against size",
              "Diamonds: learned; squares: uniform, joined by straight lines; dots: others; bars: "
              "standard deviation over seeds; line: the front, which no other row beats",
              front_chart(summary));
+  html += figure("Close up", "Rows up to the size of the largest learned one, without float",
+                 close_up(summary));
+  html += "</div>\n<p></p>\n";
   html += html_table(summary);
   html +=
       "<p class=\"soft\">Mean \u00B1 sample standard deviation over seeds; shaded rows are on "

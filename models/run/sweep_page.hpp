@@ -22,6 +22,10 @@ std::string markdown(const Summary& summary);
 /// uniform rows; empty if there is nothing to draw.
 std::string front_chart(const Summary& summary);
 
+/// The same for the rows up to the uniform one above the largest learned one, without
+/// float: where learning has to win.  Empty if these are all.
+std::string close_up(const Summary& summary);
+
 /// The same as a file of its own, which knows its colours in the light and in the dark.
 std::string front_svg(const Summary& summary);
 

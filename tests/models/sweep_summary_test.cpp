@@ -215,6 +215,21 @@ TEST_CASE("summary: as JSON, as Markdown, as a page and as a drawing") {
     CHECK(has(svg, part));
 }
 
+TEST_CASE("summary: a close-up leaves out what is far larger than what was learned") {
+  Example example;
+  CHECK(close_up(example.summary()).empty());  // uniform 3 is the next above learned
+  example.sweep.rows.reserve(4);
+  example.sweep.rows.push_back(row_of("uniform 8", "fixed", 8));
+  for (std::size_t i = 0; i < example.runs.size(); ++i)
+    example.runs[i].row = &example.sweep.rows[i / 3];
+  example.add(3, 1, {arm("float", 92, 9000, 32), arm("learned", 92, 5000, 8)});
+  CHECK(has(sweep_html(example.summary()), "<h3>Close up</h3>"));
+  const std::string zoom = close_up(example.summary());
+  for (const char* there : {">uniform 2<", ">uniform 3<", ">learned | 2.5<"})
+    CHECK(has(zoom, there));
+  for (const char* absent : {">uniform 8<", ">float<"}) CHECK_FALSE(has(zoom, absent));
+}
+
 TEST_CASE("summary: of nothing") {
   const Example example;
   Summary summary{
