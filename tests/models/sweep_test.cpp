@@ -261,7 +261,8 @@ float.rate = 0.1
 }
 
 TEST_CASE("sweep: the sweeps that come with fraqat load, every row of them") {
-  for (const char* name : {"lenet5-fashion", "cnn-32-64-fashion", "resnet20-cifar10"}) {
+  for (const char* name :
+       {"lenet5-fashion", "lenet5-curriculum", "cnn-32-64-fashion", "resnet20-cifar10"}) {
     CAPTURE(name);
     const Sweep sweep = load_sweep(name, {});
     CHECK(sweep.name == name);
