@@ -94,7 +94,8 @@ void check_step(nn::Module& model) {
   Tape tape;
   const Var y = model(Var(images()));
   tape.backward(op::sum(op::mul(y, y)));
-  for (const auto& [name, parameter] : nn::parameters(model)) {
+  for (const auto& [path, parameter] : nn::parameters(model)) {
+    const std::string name = path;  // clang 14 captures no structured binding
     CAPTURE(name);
     CHECK(all_finite_numbers(parameter->grad()));
     if (name.find("weight_q") == name.npos && name.find("output_q") == name.npos)
