@@ -33,6 +33,9 @@ class Slot {
   explicit operator bool() const { return transform_ != nullptr; }
   Transform* get() const { return transform_.get(); }
   void fill(std::shared_ptr<Transform> transform) { transform_ = std::move(transform); }
+  std::shared_ptr<Transform> exchange(std::shared_ptr<Transform> transform) {
+    return std::exchange(transform_, std::move(transform));
+  }
   void clear() { transform_.reset(); }
 
  private:

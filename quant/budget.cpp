@@ -9,32 +9,83 @@ namespace {
 constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-12;
 constexpr double step_limit = 5;  // in units of the rate
 
-bool is_learned(const Quantizer& q) { return static_cast<bool>(q.bits().parameter()); }
+/// Positions in `sum`, each once.
+std::vector<std::size_t> tensors_of(const Sum& sum) {
+  std::vector<std::size_t> tensors;
+  for (const Sum::Term& term : sum.terms) {
+    tensors.push_back(term.left);
+    if (term.right != Sum::none) tensors.push_back(term.right);
+  }
+  std::sort(tensors.begin(), tensors.end());
+  tensors.erase(std::unique(tensors.begin(), tensors.end()), tensors.end());
+  return tensors;
+}
 
 }  // namespace
 
-BudgetedBits::BudgetedBits(std::vector<Quantizer*> all, Options options) : options_(options) {
-  double elements = 0;
-  for (const Quantizer* q : all) elements += static_cast<double>(q->info().elements);
-  for (Quantizer* q : all) {
-    const Var parameter = q->bits().parameter();
-    const auto size = static_cast<std::size_t>(parameter.value().size());
-    items_.push_back({q, static_cast<double>(q->info().elements) / elements,
-                      std::vector<double>(size), std::vector<double>(size),
-                      std::vector<double>(size), std::vector<double>(size)});
+/// Tries prices: only the tensors that a constraint counts are moved for it.
+class BudgetedBits::Step final : public Trial {
+ public:
+  explicit Step(BudgetedBits& of) : of_(of) {}
+
+  double cost(std::size_t i, std::span<const Constraint> all) override {
+    const Part& part = of_.parts_[i];
+    for (const std::size_t k : part.moved) of_.move(of_.items_[k], k, all);
+    return part.sum->value(of_.widths_) / part.scale;
   }
-  start_ = cost();
+
+ private:
+  BudgetedBits& of_;
+};
+
+BudgetedBits::BudgetedBits(std::vector<Quantizer*> all, std::vector<Budget> budgets,
+                           Options options)
+    : budgets_(std::move(budgets)),
+      options_(std::move(options)),
+      limited_(budgets_.size()),
+      highest_(budgets_.size()) {
+  for (Quantizer* q : all) {
+    items_.push_back({q});
+    widths_.push_back(q->bits().bits());
+  }
+  for (std::size_t i = 0; i < budgets_.size(); ++i)
+    for (const Sum& sum : budgets_[i].cost.sums) {
+      Part part{&sum, i, sum.scale(), budgets_[i].target / sum.scale()};
+      for (const std::size_t k : tensors_of(sum))
+        if (items_[k].quantizer->bits().parameter()) part.moved.push_back(k);
+      for (const std::size_t k : part.moved) items_[k].moved = true;
+      part.start = sum.value(widths_) / part.scale;
+      part.slopes.resize(items_.size());
+      parts_.push_back(std::move(part));
+    }
+  for (Item& item : items_)
+    if (item.moved) {
+      const auto size = static_cast<std::size_t>(item.quantizer->bits().parameter().value().size());
+      item.m.resize(size);
+      item.v.resize(size);
+      item.theta.resize(size);
+      item.next.resize(size);
+    }
+  constraints_.resize(parts_.size());
+  multiplier_ = multiplier_of(options_.multiplier, parts_.size());
 }
 
-double BudgetedBits::cost() const {
-  double cost = 0;
-  for (const Item& item : items_) cost += item.share * item.quantizer->bits().bits();
-  return cost;
+BudgetedBits::~BudgetedBits() = default;
+
+double BudgetedBits::cost(std::size_t budget) const {
+  std::vector<double> widths;
+  for (const Item& item : items_) widths.push_back(item.quantizer->bits().bits());
+  return budgets_[budget].cost.value(widths);
+}
+
+void BudgetedBits::clear_gradients() {
+  for (Item& item : items_)
+    if (item.moved) item.quantizer->bits().parameter().clear_grad();
 }
 
 void BudgetedBits::take_gradients() {
   for (Item& item : items_) {
-    if (!is_learned(*item.quantizer)) continue;
+    if (!item.moved) continue;
     const Var parameter = item.quantizer->bits().parameter();
     const Tensor& grad = parameter.grad();
     for (std::size_t i = 0; i < item.m.size(); ++i) {
@@ -47,76 +98,58 @@ void BudgetedBits::take_gradients() {
       item.v[i] = beta2 * item.v[i] + (1 - beta2) * g * g;
       item.theta[i] = static_cast<double>(parameter.value()[static_cast<Index>(i)]);
     }
-    parameter.clear_grad();
+  }
+  clear_gradients();
+}
+
+void BudgetedBits::take_slopes() {
+  for (std::size_t k = 0; k < items_.size(); ++k) widths_[k] = items_[k].quantizer->bits().bits();
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    std::fill(part.slopes.begin(), part.slopes.end(), 0);
+    part.sum->add_slopes(widths_, part.slopes);
+    for (double& slope : part.slopes) slope /= part.scale;
+    constraints_[i].now = part.sum->value(widths_) / part.scale;
   }
 }
 
-double BudgetedBits::cost_at(double price) {
+/// Where item k is after a step at these prices.
+void BudgetedBits::move(Item& item, std::size_t k, std::span<const Constraint> prices) {
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));
   const double limit = step_limit * options_.rate;
-  double cost = 0;
-  for (Item& item : items_) {
+  double price = 0;
+  for (std::size_t i = 0; i < prices.size(); ++i) price += prices[i].price * parts_[i].slopes[k];
+  const BitPolicy& bits = item.quantizer->bits();
+  for (std::size_t i = 0; i < item.theta.size(); ++i) {
+    const double force = item.m[i] / correction1 + price * bits.slope(item.theta, i);
+    const double scale = options_.rate / (std::sqrt(item.v[i] / correction2) + epsilon);
+    item.next[i] = item.theta[i] - std::clamp(scale * force, -limit, limit);
+  }
+  widths_[k] = bits.bits_of(item.next);
+}
+
+void BudgetedBits::take_step() {
+  for (std::size_t k = 0; k < items_.size(); ++k) {
+    Item& item = items_[k];
+    if (!item.moved) continue;
+    move(item, k, constraints_);
+    Var parameter = item.quantizer->bits().parameter();
+    for (std::size_t i = 0; i < item.next.size(); ++i)
+      parameter.value()[static_cast<Index>(i)] = static_cast<Real>(item.next[i]);
+    item.quantizer->bits().project();
+    widths_[k] = item.quantizer->bits().bits();
+  }
+}
+
+void BudgetedBits::add_to_tail() {
+  for (std::size_t i = 0; i < parts_.size(); ++i) parts_[i].sum_price += constraints_[i].price;
+  for (std::size_t k = 0; k < items_.size(); ++k) {
+    Item& item = items_[k];
     const BitPolicy& bits = item.quantizer->bits();
-    if (!is_learned(*item.quantizer)) {
-      cost += item.share * bits.bits();
-      continue;
-    }
-    for (std::size_t i = 0; i < item.theta.size(); ++i) {
-      const double force = item.m[i] / correction1 + price * item.share * bits.slope(item.theta, i);
-      const double scale = options_.rate / (std::sqrt(item.v[i] / correction2) + epsilon);
-      item.next[i] = item.theta[i] - std::clamp(scale * force, -limit, limit);
-    }
-    cost += item.share * bits.bits_of(item.next);
-  }
-  return cost;
-}
-
-void BudgetedBits::find_price(double target) {
-  price_ = 0;
-  met_ = cost_at(0) <= target;
-  if (met_) return;
-  double low = 0, high = 1e-6, before = cost_at(0), cost = cost_at(high);
-  // Every width at its step limit or bound: no price can lower the cost further.
-  while (cost > target && (cost < before || high < 1)) {
-    low = high;
-    before = cost;
-    cost = cost_at(high *= 4);
-  }
-  met_ = cost <= target;
-  if (!met_) {
-    ++limited_;
-    price_ = low;
-    return;
-  }
-  for (int i = 0; i < 100; ++i) {
-    price_ = (low + high) / 2;
-    cost = cost_at(price_);
-    if (cost <= target && target - cost < 1e-6) return;
-    (cost > target ? low : high) = price_;
-  }
-  price_ = high;
-  cost_at(price_);
-}
-
-void BudgetedBits::step(double progress) {
-  ++steps_;
-  take_gradients();
-  const double ramp = options_.ramp > 0 ? std::min(1.0, progress / options_.ramp) : 1.0;
-  find_price(start_ + ramp * (options_.target - start_));
-  const bool tail = progress >= 1 - options_.tail;
-  tail_steps_ += tail;
-  if (tail) sum_price_ += price_;
-  for (Item& item : items_) {
-    BitPolicy& bits = item.quantizer->bits();
-    if (is_learned(*item.quantizer)) {
-      Var parameter = bits.parameter();
-      for (std::size_t i = 0; i < item.next.size(); ++i)
-        parameter.value()[static_cast<Index>(i)] = static_cast<Real>(item.next[i]);
-      bits.project();
-    }
-    if (!tail) continue;
     item.sum_bits += bits.bits();
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      item.sum_price += constraints_[i].price * parts_[i].slopes[k];
     // Along b the task gradient of a parameter is m_i / (db/dtheta_i), least squares over i.
     double along = 0, norm = 0;
     for (std::size_t i = 0; i < item.m.size(); ++i) {
@@ -128,8 +161,46 @@ void BudgetedBits::step(double progress) {
   }
 }
 
-double BudgetedBits::mean_price() const {
-  return tail_steps_ ? sum_price_ / static_cast<double>(tail_steps_) : price_;
+void BudgetedBits::step(double progress) {
+  ++steps_;
+  take_gradients();
+  take_slopes();
+  const bool ramps = multiplier_->ramps() && options_.ramp > 0;
+  const double ramp = ramps ? std::min(1.0, progress / options_.ramp) : 1.0;
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    constraints_[i].target = parts_[i].start + ramp * (parts_[i].target - parts_[i].start);
+  Step trial(*this);
+  multiplier_->find(constraints_, trial);
+  take_step();
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const double use = parts_[i].sum->value(widths_) / budgets_[parts_[i].budget].target;
+    highest_[parts_[i].budget] = std::max(highest_[parts_[i].budget], use);
+    limited_[parts_[i].budget] += !constraints_[i].met;
+  }
+  if (progress < 1 - options_.tail) return;
+  ++tail_steps_;
+  add_to_tail();
+}
+
+bool BudgetedBits::met() const {
+  return std::all_of(constraints_.begin(), constraints_.end(),
+                     [](const Constraint& one) { return one.met; });
+}
+
+double BudgetedBits::price(std::size_t budget) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    if (parts_[i].budget == budget) sum += constraints_[i].price / parts_[i].scale;
+  return sum;
+}
+
+double BudgetedBits::mean_price(std::size_t budget) const {
+  if (!tail_steps_) return price(budget);
+  double sum = 0;
+  for (const Part& part : parts_)
+    if (part.budget == budget)
+      sum += part.sum_price / static_cast<double>(tail_steps_) / part.scale;
+  return sum;
 }
 
 std::vector<double> BudgetedBits::learned_bits() const {
@@ -147,9 +218,16 @@ std::vector<double> BudgetedBits::gain() const {
   return gains;
 }
 
+std::vector<double> BudgetedBits::price_of_a_bit() const {
+  std::vector<double> prices;
+  for (const Item& item : items_)
+    prices.push_back(tail_steps_ ? item.sum_price / static_cast<double>(tail_steps_) : 0);
+  return prices;
+}
+
 void BudgetedBits::check_alive() {
   for (Item& item : items_) {
-    if (!is_learned(*item.quantizer)) continue;
+    if (!item.moved) continue;
     const Widths& widths = item.quantizer->info().widths;
     const double b = item.quantizer->bits().bits();
     const bool inside = b > widths.lowest() && b < widths.highest();
@@ -162,18 +240,25 @@ void BudgetedBits::check_alive() {
 
 template <class Self, class Each>
 void BudgetedBits::each_number(Self& self, Each&& each) {
-  each(self.start_);
-  each(self.price_);
-  each(self.sum_price_);
   each(self.steps_);
   each(self.tail_steps_);
-  each(self.limited_);
-  each(self.met_);
+  for (auto& limited : self.limited_) each(limited);
+  for (auto& highest : self.highest_) each(highest);
+  for (auto& number : self.multiplier_->memory()) each(number);
+  for (auto& part : self.parts_) {
+    each(part.start);
+    each(part.sum_price);
+  }
+  for (auto& constraint : self.constraints_) {
+    each(constraint.price);
+    each(constraint.met);
+  }
   for (auto& item : self.items_) {
     for (auto& m : item.m) each(m);
     for (auto& v : item.v) each(v);
     each(item.sum_bits);
     each(item.sum_gain);
+    each(item.sum_price);
     each(item.touched);
   }
 }
@@ -190,19 +275,6 @@ void BudgetedBits::set_state(std::span<const double> numbers) {
         numbers.size(), " numbers; expected ", expected);
   std::size_t i = 0;
   each_number(*this, [&](auto& x) { x = static_cast<std::decay_t<decltype(x)>>(numbers[i++]); });
-}
-
-Var bit_cost(const std::vector<Quantizer*>& quantizers, double lambda, bool quadratic) {
-  Var total;
-  for (Quantizer* q : quantizers) {
-    const Var b = q->bits().bits_on_tape();
-    if (!b) continue;
-    const Var cost = op::sum(quadratic ? op::mul(b, b) : b);
-    total = total ? op::add(total, cost) : cost;
-  }
-  check(static_cast<bool>(total),
-        "[search] a price of bits, but no width is learned; try quant.*.bits");
-  return op::mul(total, Var(Tensor::scalar(static_cast<Real>(lambda))));
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,58 +1,77 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "quant/quantizer.hpp"
+#include "quant/cost.hpp"
+#include "quant/multiplier.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
-/// Learns the bit-widths of some quantizers under a budget on their average,
-/// sum N_k b_k / sum N_k <= target.
+/// Learns the bit-widths of a network's tensors under one or more budgets.
 ///
 /// Each step moves the parameters by Adam's rule for the task gradient plus the
-/// price lambda of the budget,
+/// prices lambda_i of the budgets,
 ///
-///   theta <- theta - clip(P (m + lambda n_k db/dtheta), +-5 rate),   P = rate / (sqrt(v) + eps),
+///   theta <- theta - clip(P (m + sum_i lambda_i dC_i/db db/dtheta), +-5 rate),
+///   P = rate / (sqrt(v) + eps),
 ///
-/// m and v being moments of the task gradient alone and n_k = N_k / sum N.
-/// lambda >= 0 is found anew in every step, by bisection, so that the cost meets
-/// the target of the moment; it is the price of a bit.  The target of the moment
-/// falls (or rises) linearly from the starting cost to the budget.
+/// m and v being moments of the task gradient alone and C_i the costs, whose
+/// derivatives are taken anew in every step.  The multiplier finds the prices.  A
+/// budget on the largest of several sums is a budget, and a price, for each of them.
 class BudgetedBits {
  public:
   struct Options {
-    double target = 0;   // average bits
     double rate = 0.02;  // of Adam
-    double ramp = 0.4;   // share of the search until the target is reached
+    double ramp = 0.4;   // share of the search until the targets are reached (multiplier: exact)
     double tail = 0.4;   // share of the search, its end, whose mean b is rounded
+    std::string multiplier = "exact";
   };
 
-  /// `all` are the tensors of one role, fixed ones included: they cost, too.  They
-  /// must outlive this, and keep their policies while it is used.
-  BudgetedBits(std::vector<Quantizer*> all, Options options);
+  /// `all` are the quantizers that the costs count by position.  Those whose width
+  /// is learned and that a budget counts are moved.  They must outlive this, and
+  /// keep their policies while it is used.
+  BudgetedBits(std::vector<Quantizer*> all, std::vector<Budget> budgets, Options options);
+  ~BudgetedBits();
+
+  /// True if quantizer k is moved by the budgets.
+  bool moves(std::size_t k) const { return items_[k].moved; }
 
   /// One step at `progress` in [0, 1] of the search, from the gradients that the
   /// backward pass has left on the policies' parameters, which it clears.
   void step(double progress);
 
-  /// lambda of the last step, in loss per average bit, and its mean over the tail.
-  double price() const { return price_; }
-  double mean_price() const;
+  /// Instead of a step: forgets the gradients.
+  void clear_gradients();
 
-  /// False if the last step could not reach its target within the step limit
-  /// (price() is then the highest that still moved a width), and how many could not.
-  bool met() const { return met_; }
-  Index limited_steps() const { return limited_; }
+  const std::vector<Budget>& budgets() const { return budgets_; }
 
-  double cost() const;
+  /// Lambda of the last step, in loss per unit of the budget's cost, and its mean
+  /// over the tail.
+  double price(std::size_t budget) const;
+  double mean_price(std::size_t budget) const;
+
+  /// False if the last step could not reach all its targets within the step limit
+  /// (the prices are then the highest that still moved a width), and how many
+  /// steps could not reach that of a budget.
+  bool met() const;
+  Index limited_steps(std::size_t budget) const { return limited_[budget]; }
+
+  /// The largest cost that a step has left, as a part of the budget.
+  double highest_use(std::size_t budget) const { return highest_[budget]; }
+
+  /// At the widths of the moment.
+  double cost(std::size_t budget) const;
 
   /// Mean b over the tail of the search, one for each of `all` (fixed: their width).
   std::vector<double> learned_bits() const;
 
-  /// -dL/db of each of `all`, averaged over the tail: what a bit more would gain.
+  /// Means over the tail, for each of `all`: -dL/db, what a bit more would gain, and
+  /// what the budgets ask for it.
   std::vector<double> gain() const;
+  std::vector<double> price_of_a_bit() const;
 
   /// Throws if a width strictly between its bounds has had a task gradient of
   /// exactly zero in every step since the last call: it is not being learned.
@@ -66,28 +85,40 @@ class BudgetedBits {
  private:
   struct Item {
     Quantizer* quantizer;
-    double share;  // n_k
-    std::vector<double> m, v, theta, next;
-    double sum_bits = 0, sum_gain = 0;
+    bool moved = false;
+    std::vector<double> m = {}, v = {}, theta = {}, next = {};
+    double sum_bits = 0, sum_gain = 0, sum_price = 0;
     bool touched = false;
   };
+  /// A sum of a budget's cost, which must meet the target by itself.
+  struct Part {
+    const Sum* sum;
+    std::size_t budget;
+    double scale, target;                 // target in units of scale
+    double start = 0, sum_price = 0;      // the cost where the search began; over the tail
+    std::vector<std::size_t> moved = {};  // items of the sum
+    std::vector<double> slopes = {};      // at the widths before the step, in units of scale
+  };
+  class Step;
 
   void take_gradients();
-  double cost_at(double price);
-  void find_price(double target);
+  void take_slopes();
+  void take_step();
+  void add_to_tail();
+  void move(Item& item, std::size_t k, std::span<const Constraint> prices);
   template <class Self, class Each>
   static void each_number(Self& self, Each&& each);
 
   std::vector<Item> items_;
+  std::vector<Budget> budgets_;
   Options options_;
-  double start_ = 0, price_ = 0;
-  double sum_price_ = 0;  // over the tail
-  Index steps_ = 0, tail_steps_ = 0, limited_ = 0;
-  bool met_ = true;
+  std::vector<Part> parts_;
+  std::vector<Constraint> constraints_;  // one for each part
+  std::vector<double> widths_;           // of the step that is tried
+  std::unique_ptr<Multiplier> multiplier_;
+  Index steps_ = 0, tail_steps_ = 0;
+  std::vector<Index> limited_;  // of each budget
+  std::vector<double> highest_;
 };
-
-/// lambda * sum_k f(b_k) over the learned widths, on the tape, for training
-/// with a given price instead of a budget; f is b or, `quadratic`, b^2.
-Var bit_cost(const std::vector<Quantizer*>& quantizers, double lambda, bool quadratic);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

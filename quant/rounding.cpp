@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/error.hpp"
+#include "quant/knapsack.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
@@ -13,10 +13,6 @@ Index least_cost(const std::vector<RoundingItem>& items, CostUnit unit) {
   Index least = 0;
   for (const RoundingItem& item : items) least += cost_of(item, item.allowed.front(), unit);
   return least;
-}
-
-double loss_of(const RoundingItem& item, int bits) {
-  return item.sensitivity * std::pow(4.0, item.bits - bits);
 }
 
 int round_one(const RoundingItem& item, Rounding rounding) {
@@ -31,53 +27,11 @@ int round_one(const RoundingItem& item, Rounding rounding) {
   return std::abs(up - item.bits) <= std::abs(item.bits - down) ? up : down;
 }
 
-/// A choice for the first items: its cost, its loss, the width of the last of
-/// them, and the choice for those before.
-struct State {
-  Index cost;
-  double loss;
-  int bits;
-  int before;
-};
-
-/// Keeps the states that none is cheaper than and better at once, and besides the
-/// best of each `bucket` of costs, so that fuller solutions stay to choose from.
-void prune(std::vector<State>& states, Index bucket) {
-  std::sort(states.begin(), states.end(), [](const State& a, const State& b) {
-    return a.cost != b.cost ? a.cost < b.cost : a.loss < b.loss;
-  });
-  std::vector<State> kept;
-  double least = std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < states.size();) {
-    std::size_t best = i, end = i;
-    const Index number = states[i].cost / bucket;
-    for (; end < states.size() && states[end].cost / bucket == number; ++end)
-      if (states[end].loss < states[best].loss) best = end;
-    for (std::size_t k = i; k < end; ++k)
-      if (states[k].loss < least || k == best) {
-        kept.push_back(states[k]);
-        least = std::min(least, states[k].loss);
-      }
-    i = end;
-  }
-  states = std::move(kept);
-}
-
-/// The best of those within the limit, if possible among those that fill it.
-std::size_t choose(const std::vector<State>& states, Index limit) {
-  const auto best_from = [&](double least_cost) {
-    std::size_t best = states.size();
-    for (std::size_t i = 0; i < states.size(); ++i)
-      if (states[i].cost <= limit && static_cast<double>(states[i].cost) >= least_cost &&
-          (best == states.size() || states[i].loss < states[best].loss))
-        best = i;
-    return best;
-  };
-  const std::size_t full = best_from(0.99 * static_cast<double>(limit));
-  return full < states.size() ? full : best_from(0);
-}
-
 }  // namespace
+
+double RoundingItem::loss(std::size_t i) const {
+  return losses.empty() ? sensitivity * std::pow(4.0, bits - allowed[i]) : losses[i];
+}
 
 Index cost_of(const RoundingItem& item, int bits, CostUnit unit) {
   const Index total = item.elements * bits;
@@ -90,6 +44,8 @@ void check_items(const std::vector<RoundingItem>& items) {
     check(std::is_sorted(item.allowed.begin(), item.allowed.end()), "[round] allowed widths of ",
           item.name, " must rise");
     check(std::isfinite(item.bits), "[round] the learned width of ", item.name, " is no number");
+    check(item.losses.empty() || item.losses.size() == item.allowed.size(),
+          "[round] the losses of ", item.name, " are not one for each allowed width");
   }
 }
 
@@ -115,29 +71,20 @@ Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding) {
 
 Rounded round_to_budget(const std::vector<RoundingItem>& items, Index limit, CostUnit unit) {
   check_items(items);
-  std::vector<std::vector<State>> table{{State{0, 0, 0, -1}}};
+  const Index least = least_cost(items, unit);
+  check(least <= limit, "[round] the budget is below the least there is: got ", limit,
+        unit == CostUnit::bits ? " bits" : " bytes", "; expected at least ", least,
+        "; try a larger budget or smaller allowed widths");
+  std::vector<std::vector<Choice>> choices;
   for (const RoundingItem& item : items) {
-    std::vector<State> states;
-    const std::vector<State>& before = table.back();
-    for (std::size_t i = 0; i < before.size(); ++i)
-      for (const int a : item.allowed)
-        states.push_back({before[i].cost + cost_of(item, a, unit),
-                          before[i].loss + loss_of(item, a), a, static_cast<int>(i)});
-    std::erase_if(states, [&](const State& s) { return s.cost > limit; });
-    check(!states.empty(), "[round] the budget is below the least there is: got ", limit,
-          unit == CostUnit::bits ? " bits" : " bytes", "; expected at least ",
-          least_cost(items, unit), "; try a larger budget or smaller allowed widths");
-    prune(states, std::max<Index>(1, limit / 512));
-    table.push_back(std::move(states));
+    choices.emplace_back();
+    for (std::size_t i = 0; i < item.allowed.size(); ++i)
+      choices.back().push_back({item.loss(i), {cost_of(item, item.allowed[i], unit)}});
   }
-  const std::vector<State>& last = table.back();
-  std::size_t at = choose(last, limit);
-  Rounded result{std::vector<int>(items.size()), last[at].cost, limit};
-  for (std::size_t k = items.size(); k > 0; --k) {
-    const State& state = table[k][at];
-    result.bits[k - 1] = state.bits;
-    at = static_cast<std::size_t>(state.before);
-  }
+  const Packing packing = pack(choices, {limit});
+  Rounded result{{}, packing.costs[0], limit};
+  for (std::size_t k = 0; k < items.size(); ++k)
+    result.bits.push_back(items[k].allowed[packing.chosen[k]]);
   return result;
 }
 

@@ -2,9 +2,10 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "core/real.hpp"
+#include "quant/cost.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
@@ -18,13 +19,18 @@ struct RoundingItem {
   std::string name;
   double bits = 0;  // the learned width
   Index elements = 0;
-  double sensitivity = 1;    // loss per bit near `bits`, on any common scale
-  std::vector<int> allowed;  // rising
+  double sensitivity = 1;           // loss per bit near `bits`, on any common scale
+  std::vector<int> allowed;         // rising
+  std::vector<double> losses = {};  // at each allowed width; empty: sensitivity 4^(bits - width)
+
+  /// The loss expected at allowed[i].
+  double loss(std::size_t i) const;
 };
 
 struct Rounded {
-  std::vector<int> bits;  // one for each item
-  Index cost = 0, limit = 0;
+  std::vector<int> bits;      // one for each item
+  Index cost = 0, limit = 0;  // of one limit
+  bool exact = true;          // no other widths lose less, as far as losses are known
   double used() const { return limit ? static_cast<double>(cost) / static_cast<double>(limit) : 0; }
 };
 
@@ -48,5 +54,26 @@ void check_items(const std::vector<RoundingItem>& items);
 ///
 /// An Error tells the least cost there is when even that is above the limit.
 Rounded round_to_budget(const std::vector<RoundingItem>& items, Index limit, CostUnit unit);
+
+/// Tensors, by position, that must share one width.
+using Couples = std::vector<std::pair<std::size_t, std::size_t>>;
+
+/// The same under any budgets on all tensors of a network: items[k] is tensor k of
+/// the budgets' costs.  Tensors whose widths are multiplied in a cost, and coupled
+/// ones, are chosen for together, as one item with a choice for each combination;
+/// tensors that no budget counts get the nearest width.  Budgets that have no tensor
+/// in common are rounded to by themselves.
+///
+/// Errors: a budget below its least cost; coupled tensors without a common width.
+Rounded round_to_budgets(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                         const Couples& couples = {});
+
+/// An Error, as that of round_to_budgets, if the smallest widths break a budget.
+void check_feasible(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                    const Couples& couples = {});
+
+/// round_each with coupled tensors at one width: that of their mean, weighted by size.
+Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding,
+                   const Couples& couples);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

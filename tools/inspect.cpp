@@ -178,7 +178,9 @@ int inspect_graph(const InspectOptions& options, const ModelFile& model) {
                    {"network", model.info().model},
                    {"data", model.data()},
                    {"data_bytes", data},
-                   {"products_per_sample", products}};
+                   {"products_per_sample", products},
+                   {"bops", deploy::bit_operations(graph)},
+                   {"activation_bytes", deploy::peak_activation_bytes(graph)}};
     if (model.packed) object["model_bytes"] = model.packed->file_bytes;
     for (const Line& line : lines) object["layers"].push_back(to_json(line));
     print_json(object);
@@ -190,7 +192,9 @@ int inspect_graph(const InspectOptions& options, const ModelFile& model) {
   if (model.packed)
     std::cout << " + " << grouped(model.packed->header_bytes())
               << " header = " << grouped(model.packed->file_bytes);
-  std::cout << "; " << grouped(products) << " multiplications for a sample\n";
+  std::cout << "; " << grouped(products) << " multiplications and "
+            << grouped(deploy::bit_operations(graph)) << " bit operations for a sample, at most "
+            << grouped(deploy::peak_activation_bytes(graph)) << " bytes of activations at once\n";
   return 0;
 }
 

@@ -64,8 +64,28 @@ std::string budget_text(const Json& result) {
   for (const auto& [side, budget] : budgets->items()) {
     if (!std::isfinite(number(budget, "target"))) continue;
     if (!text.empty()) text += ", ";
-    text += side + " " + fixed(number(budget, "reached"), 4) + " of " + budget["target"].dump();
+    const double target = number(budget, "target"), reached = number(budget, "reached");
+    constexpr double many = 100;  // bytes and bit operations, not average bits
+    text += side + " " +
+            (target < many ? fixed(reached, 4) + " of " + budget["target"].dump()
+                           : whole(reached) + " of " + whole(target));
   }
+  return text;
+}
+
+/// What rounding and fine-tuning did to the accuracy.
+std::string gap_text(const Json& result) {
+  const auto gap = result.find("gap");
+  if (gap == result.end() || !gap->is_object()) return {};
+  std::string text;
+  const auto add = [&](const char* key, const std::string& words) {
+    if (!std::isfinite(number(*gap, key))) return;
+    text += (text.empty() ? "" : ", ") + fixed(number(*gap, key), 2) + " % " + words;
+  };
+  add("mixture", "as a mixture");
+  add("searched", "after the search");
+  add("rounded", "rounded");
+  add("finetuned", "fine-tuned");
   return text;
 }
 
@@ -90,6 +110,7 @@ void print_summary(const Json& result, const std::filesystem::path& folder) {
   line("average bits", fixed(number(result, "avg_weight_bits"), 3) + " weights, " +
                            fixed(number(result, "avg_activation_bits"), 3) + " activations");
   if (const std::string budget = budget_text(result); !budget.empty()) line("budget", budget);
+  if (const std::string gap = gap_text(result); !gap.empty()) line("accuracy", gap);
   line("bytes", bytes("model_bytes") + " = " + bytes("data_bytes") + " data + " +
                     bytes("header_bytes") + " header");
   const double mismatches = number(result, "mismatches");

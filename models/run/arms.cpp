@@ -5,6 +5,7 @@
 #include "models/run/checkpoint.hpp"
 #include "models/run/float_start.hpp"
 #include "models/run/training.hpp"
+#include "models/run/widths.hpp"
 #include "quant/assignment.hpp"
 
 namespace fraqat::run {
@@ -78,18 +79,6 @@ Score train_fixed(const Session& session, nn::Module& model, const Recipe& recip
   return evaluate(model, recipe, session.test());
 }
 
-/// Learns the widths of `model` and makes them whole; returns what became of the budgets.
-ordered_json search_widths(const Session& session, nn::Module& model) {
-  const Recipe& recipe = session.recipe();
-  calibrate(session, model);
-  BitSearch search(model, recipe);
-  train(session, model, recipe, recipe.search, {"search", recipe.float_training.epochs}, &search);
-  save_checkpoint(session.checkpoint("search"), model, recipe, "search");
-  ordered_json budget = search.round();
-  save_checkpoint(session.checkpoint("rounded"), model, recipe, "rounded");
-  return budget;
-}
-
 /// Layers with weights, in order.
 std::vector<std::string> weight_layers(nn::Module& model) {
   std::vector<std::string> layers;
@@ -107,7 +96,7 @@ quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, co
   for (std::size_t k = 0; k < these.size(); ++k) {
     const quant::Quantizer::Info& info = these[k]->info();
     quant::RoundingItem item{info.name, 0, info.elements, 1, {}};
-    for (const int bits : recipe.allowed)
+    for (const int bits : allowed_widths(recipe, role))
       if (info.widths.find(bits) >= 0) item.allowed.push_back(bits);
     if (!these[k]->bits().parameter()) item.allowed = {those[k]->hard_bits()};
     cost += quant::cost_of(item, those[k]->hard_bits(), quant::CostUnit::bits);
@@ -119,10 +108,11 @@ quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, co
 }  // namespace
 
 Index packed_bytes(nn::Module& model) {
-  const std::vector<Quantizer*> weights = of_role(model, Role::weight);
-  Index bytes = overhead_bytes(weights);
-  for (const Quantizer* q : weights) bytes += (q->info().elements * q->hard_bits() + 7) / 8;
-  return bytes;
+  quant::Workload workload;
+  workload.quantizers = quant::quantizers(model);
+  std::vector<int> bits;
+  for (const Quantizer* q : workload.quantizers) bits.push_back(q->hard_bits());
+  return quant::model_bytes(workload).sums[0].count(bits);
 }
 
 std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& arms) {
@@ -161,6 +151,7 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
     tensors->start = tensors->lowest = tensors->highest = bits;
     tensors->average_bits = tensors->bytes = 0;
   }
+  recipe.budget = {};
   const std::unique_ptr<nn::Module> model = make_model(recipe);
   nn::apply_state(*model, start, "the float network");
   recipe.weight_bits.clear();
@@ -203,16 +194,17 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
     model = load_checkpoint(path).model;
   } else {
     quant::attach(*model, sample_image(recipe), quant_spec(recipe));
-    if (!notes.contains("budget")) notes["budget"] = search_widths(session, *model);
+    if (!notes.contains("budget")) search_widths(session, *model);
     const int first = recipe.float_training.epochs + recipe.search.epochs;
     const Score last = train(session, *model, recipe, recipe.finetune, {"finetune", first});
     notes["samples_per_second"] = last.samples_per_second;
     reestimate_batch_norm(session, *model, recipe);
     save_checkpoint(path, *model, recipe, "final");
     const Score score = evaluate(*model, recipe, session.test());
+    notes["gap"]["finetuned"] = score.accuracy;
     finish(session, quantized_arm("learned", *model, score), result["arms"]);
   }
-  for (const char* key : {"budget", "samples_per_second"}) result[key] = notes[key];
+  for (const char* key : {"budget", "gap", "samples_per_second"}) result[key] = notes[key];
   return model;
 }
 

@@ -60,6 +60,16 @@ struct Descent {
   bool operator==(const Descent&) const = default;
 };
 
+/// What a network may cost in all; 0: no such budget.
+struct Budgets {
+  double weight_bits = 0, activation_bits = 0;  // average widths
+  double bytes = 0;                             // data bytes of the packed model
+  double bops = 0;                              // bit operations for one sample
+  double activation_bytes = 0;                  // the most bytes of activations alive at once
+
+  bool operator==(const Budgets&) const = default;
+};
+
 /// A reproducible experiment, complete: what the file does not say has these
 /// defaults, and a run writes all of it out again.  The TOML keys stand behind
 /// each field; a section's keys are its struct's field names.
@@ -76,6 +86,7 @@ struct Recipe {
   Training float_training;                               // [float]
   bool quantize = true;                                  // quant.enabled; false: float is all
   Tensors weight, activation;                            // [quant.weight], [quant.activation]
+  Budgets budget;                                        // [quant.budget]
   std::vector<std::pair<std::string, int>> weight_bits;  // [quant.weight_bits] layer = width
   int calibration_batches = 16;                          // quant.calibration_batches
 
@@ -84,7 +95,10 @@ struct Recipe {
   double bit_warmup = 0.08;                   // search.bit_warmup: share of steps with fixed bits
   std::string bit_optimizer = "adam";         // search.bit_optimizer: sgd | adam (without a budget)
   double lambda = 0;                          // search.lambda: price of a bit (without a budget)
-  std::string cost = "linear";                // search.cost: linear | quadratic
+  std::string cost = "linear";                // search.cost: linear | quadratic | power
+  double power = 3;                           // search.power: of cost = "power"
+  std::string priced = "bits";                // search.priced: bits | bytes | bops
+  std::string multiplier = "exact";           // search.multiplier: exact | dual | pid
   double temperature_start = 1, temperature_end = 0.1;  // search.temperature_start, ..._end
   // search.temperature_schedule: exponential | linear | cosine | constant
   std::string temperature_schedule = "exponential";
@@ -93,6 +107,10 @@ struct Recipe {
 
   std::string rounding = "budget";                   // round.mode: nearest | ceil | floor | budget
   std::vector<int> allowed = {2, 3, 4, 5, 6, 7, 8};  // round.allowed
+  std::vector<int> allowed_weight, allowed_activation;  // round.allowed_weight, ..._activation
+  bool couple_adds = false;          // round.couple_adds: both inputs of an add at one width
+  std::string losses = "estimated";  // round.losses: estimated | measured
+  int swap = 0;                      // round.swap: exchanges of widths to try on the true loss
 
   Training finetune;             // [finetune]
   int reestimate_batches = 100;  // finetune.reestimate_batches

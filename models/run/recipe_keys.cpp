@@ -4,8 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <functional>
-#include <numeric>
 
 #include "data/registry.hpp"
 #include "models/models.hpp"
@@ -50,8 +48,10 @@ class Table {
   void training(const std::string& section, Training& t);
   void quantized_training(const std::string& section, Training& t);
   void tensors(const std::string& section, Tensors& t, bool weights);
+  void budgets(Budgets& budget);
   void search(Recipe& recipe);
   void curriculum(Descent& plan);
+  void rounding(Recipe& recipe);
 
   std::vector<Key> keys;
 };
@@ -95,6 +95,25 @@ void Table::tensors(const std::string& section, Tensors& t, bool weights) {
   add(section + ".cap", &t.cap);
 }
 
+void Table::budgets(Budgets& b) {
+  range("quant.budget.weight_bits", &b.weight_bits, 0, quant::max_bits);
+  range("quant.budget.activation_bits", &b.activation_bits, 0, quant::max_bits);
+  add("quant.budget.bytes", &b.bytes);
+  add("quant.budget.bops", &b.bops);
+  add("quant.budget.activation_bytes", &b.activation_bytes);
+}
+
+void Table::rounding(Recipe& r) {
+  words("round.mode", r.rounding, {"nearest", "ceil", "floor", "budget"});
+  range("round.allowed", &r.allowed, quant::min_bits, quant::max_bits);
+  keys.back().rising = true;
+  range("round.allowed_weight", &r.allowed_weight, quant::min_bits, quant::max_bits);
+  range("round.allowed_activation", &r.allowed_activation, quant::min_bits, quant::max_bits);
+  add("round.couple_adds", &r.couple_adds);
+  words("round.losses", r.losses, {"estimated", "measured"});
+  range("round.swap", &r.swap, 0, 100000);
+}
+
 void Table::search(Recipe& r) {
   quantized_training("search", r.search);
   above("search.bit_rate", &r.bit_rate, 0);
@@ -102,7 +121,10 @@ void Table::search(Recipe& r) {
   range("search.bit_warmup", &r.bit_warmup, 0, 1);
   words("search.bit_optimizer", r.bit_optimizer, {"sgd", "adam"});
   add("search.lambda", &r.lambda);
-  words("search.cost", r.cost, {"linear", "quadratic"});
+  words("search.cost", r.cost, {"linear", "quadratic", "power"});
+  above("search.power", &r.power, 0);
+  words("search.priced", r.priced, {"bits", "bytes", "bops"});
+  words("search.multiplier", r.multiplier, {"exact", "dual", "pid"});
   above("search.temperature_start", &r.temperature_start, 0);
   above("search.temperature_end", &r.temperature_end, 0);
   words("search.temperature_schedule", r.temperature_schedule,
@@ -116,96 +138,6 @@ void Table::curriculum(Descent& plan) {
   range("curriculum.shares", &plan.shares, 0, 1);
   range("curriculum.patience", &plan.patience, 0, 1);
   add("curriculum.tolerance", &plan.tolerance);
-}
-
-/// The first rule that the curriculum breaks.
-Conflict conflict_in(const Descent& plan) {
-  const std::vector<double>& widths = plan.widths;
-  if (std::adjacent_find(widths.begin(), widths.end(), std::less_equal<>()) != widths.end())
-    return {"curriculum.widths", "got one that does not fall; expected falling widths"};
-  if (plan.mode == "plateau") {
-    const auto drops = static_cast<double>(widths.size() - 1);
-    if (plan.patience * drops < 1) return {};
-    return {"curriculum.patience", "got " + to_text(plan.patience) + " for " + to_text(drops) +
-                                       " descents, more than the whole search; expected a product "
-                                       "below 1"};
-  }
-  const double sum = std::accumulate(plan.shares.begin(), plan.shares.end(), 0.0);
-  if (plan.shares.size() == widths.size() && std::abs(sum - 1) < 1e-6) return {};
-  return {"curriculum.shares",
-          "got " + to_text(static_cast<double>(plan.shares.size())) + " shares of sum " +
-              to_text(sum) + "; expected one for each of " +
-              to_text(static_cast<double>(widths.size())) + " widths, in all 1"};
-}
-
-/// The first rule that one side breaks as a follower of the curriculum.
-Conflict conflict_in(const std::string& section, const Tensors& t, const Descent& plan) {
-  const bool schedule = t.bits == "schedule";
-  if (t.cap && (t.bits == "fixed" || schedule))
-    return {section + ".cap",
-            "got true with bits = \"" + t.bits + "\"; expected false, or a policy that learns"};
-  const double last = plan.widths.back();
-  if ((schedule || t.cap) && last < t.lowest)
-    return {"curriculum.widths", "got " + to_text(last) + " at the end with " + section +
-                                     ".lowest = " + to_text(t.lowest) + "; expected at least that"};
-  if (schedule && (last != std::floor(last) || last > t.highest))
-    return {
-        "curriculum.widths",
-        "got " + to_text(last) + " at the end with " + section +
-            ".bits = \"schedule\"; expected a whole width up to highest = " + to_text(t.highest)};
-  return {};
-}
-
-/// The first rule that the tensors of one side break.
-Conflict conflict_in(const std::string& section, const Tensors& t,
-                     const std::vector<int>& allowed) {
-  if (t.lowest > t.highest)
-    return {section + ".lowest", "got " + to_text(t.lowest) + " with highest = " +
-                                     to_text(t.highest) + "; expected lowest <= highest"};
-  if (t.bits == "fixed" && t.start != std::floor(t.start))
-    return {section + ".start",
-            "got " + to_text(t.start) + " with bits = \"fixed\"; expected a whole width"};
-  if (t.start < t.lowest || t.start > t.highest)
-    return {section + ".start", "got " + to_text(t.start) + "; expected a width from lowest = " +
-                                    to_text(t.lowest) + " to highest = " + to_text(t.highest)};
-  if ((t.bits == "fixed" || t.bits == "schedule") && (t.average_bits > 0 || t.bytes > 0))
-    return {section + (t.bytes > 0 ? ".bytes" : ".average_bits"),
-            "got a budget with bits = \"" + t.bits + "\"; expected 0, or a policy that learns"};
-  if (t.average_bits > 0 && (t.average_bits < t.lowest || t.average_bits > t.highest))
-    return {section + ".average_bits",
-            "got " + to_text(t.average_bits) +
-                "; expected 0 (no budget) or a width from lowest = " + to_text(t.lowest) +
-                " to highest = " + to_text(t.highest)};
-  if (t.average_bits > 0 && t.bytes > 0)
-    return {section + ".bytes", "got a budget of bytes beside average_bits = " +
-                                    to_text(t.average_bits) + "; expected one of the two to be 0"};
-  const auto usable = [&](int bits) { return bits >= t.lowest && bits <= t.highest; };
-  if (t.bits != "fixed" && std::none_of(allowed.begin(), allowed.end(), usable))
-    return {"round.allowed", "got no width from " + section + ".lowest = " + to_text(t.lowest) +
-                                 " to highest = " + to_text(t.highest) + "; expected at least one"};
-  return {};
-}
-
-Conflict conflict_in(const std::string& section, const Training& t) {
-  if (t.nesterov && t.optimizer == "sgd" && t.momentum == 0)
-    return {section + ".nesterov", "got true with momentum = 0; expected a momentum above 0"};
-  return {};
-}
-
-/// What a recipe that stays float must not ask for.
-Conflict conflict_with_float(const Recipe& r) {
-  const auto refused = [](const std::string& key, const std::string& got) {
-    return Conflict{key, "got " + got +
-                             " with quant.enabled = false; expected none of it, or "
-                             "quant.enabled = true"};
-  };
-  if (r.search.epochs > 0) return refused("search.epochs", to_text(r.search.epochs));
-  if (r.finetune.epochs > 0) return refused("finetune.epochs", to_text(r.finetune.epochs));
-  if (!r.uniform.empty()) return refused("baselines.uniform", "widths");
-  if (!r.uniform_ends8.empty()) return refused("baselines.uniform_ends8", "widths");
-  if (r.random > 0) return refused("baselines.random", to_text(r.random));
-  if (r.float_longer) return refused("baselines.float_longer", "true");
-  return {};
 }
 
 }  // namespace
@@ -263,12 +195,11 @@ std::vector<Key> keys_of(Recipe& r) {
   t.range("quant.calibration_batches", &r.calibration_batches, 1, most_batches);
   t.tensors("quant.weight", r.weight, true);
   t.tensors("quant.activation", r.activation, false);
+  t.budgets(r.budget);
   t.range("quant.weight_bits", &r.weight_bits, quant::min_bits, quant::max_bits);
   t.search(r);
   t.curriculum(r.curriculum);
-  t.words("round.mode", r.rounding, {"nearest", "ceil", "floor", "budget"});
-  t.range("round.allowed", &r.allowed, quant::min_bits, quant::max_bits);
-  t.keys.back().rising = true;
+  t.rounding(r);
   t.quantized_training("finetune", r.finetune);
   t.range("finetune.reestimate_batches", &r.reestimate_batches, 0, most_batches);
   t.range("baselines.uniform", &r.uniform, quant::min_bits, quant::max_bits);
@@ -276,28 +207,6 @@ std::vector<Key> keys_of(Recipe& r) {
   t.range("baselines.random", &r.random, 0, 100);
   t.add("baselines.float_longer", &r.float_longer);
   return std::move(t.keys);
-}
-
-Conflict conflict_in(const Recipe& r) {
-  for (const Conflict& conflict :
-       {conflict_in("float", r.float_training), conflict_in("search", r.search),
-        conflict_in("finetune", r.finetune), conflict_in("quant.weight", r.weight, r.allowed),
-        conflict_in("quant.activation", r.activation, r.allowed), conflict_in(r.curriculum),
-        conflict_in("quant.weight", r.weight, r.curriculum),
-        conflict_in("quant.activation", r.activation, r.curriculum)})
-    if (!conflict.key.empty()) return conflict;
-  if (!r.quantize)
-    if (const Conflict conflict = conflict_with_float(r); !conflict.key.empty()) return conflict;
-  if (r.temperature_end > r.temperature_start)
-    return {"search.temperature_end",
-            "got " + to_text(r.temperature_end) +
-                "; expected at most temperature_start = " + to_text(r.temperature_start)};
-  const bool weight_budget = r.weight.average_bits > 0 || r.weight.bytes > 0;
-  if (r.lambda > 0 && weight_budget && r.activation.average_bits > 0)
-    return {"search.lambda", "got " + to_text(r.lambda) +
-                                 " beside budgets for weights and activations, which find "
-                                 "the price of a bit themselves; expected 0, or a budget of 0"};
-  return {};
 }
 
 }  // namespace fraqat::run

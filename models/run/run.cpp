@@ -3,6 +3,7 @@
 #include "core/file.hpp"
 #include "core/pool.hpp"
 #include "models/run/arms.hpp"
+#include "models/run/budgets.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/provenance.hpp"
 #include "models/run/training.hpp"
@@ -34,11 +35,19 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
   check(deploy::data_bytes(packed.graph) == packed_bytes(model),
         "[pack] the file does not have the predicted size: got ", deploy::data_bytes(packed.graph),
         " data bytes; expected ", packed_bytes(model));
+  const Counts predicted = counts_of(quant::workload_of(model, sample_image(recipe)));
+  const Counts counted{deploy::data_bytes(packed.graph), deploy::bit_operations(packed.graph),
+                       deploy::peak_activation_bytes(packed.graph)};
+  check(predicted == counted, "[pack] the deployed graph does not count what was predicted: got ",
+        counted.bops, " bit operations and ", counted.activation_bytes,
+        " bytes of activations; expected ", predicted.bops, " and ", predicted.activation_bytes);
   session.observer().phase("verify", session.test()->size());
   const deploy::Verification verified =
       deploy::verify(packed.graph, &graph, &model, test_batches(session));
   result["model_bytes"] = packed.file_bytes;
   result["data_bytes"] = deploy::data_bytes(packed.graph);
+  result["bops"] = counted.bops;
+  result["activation_bytes"] = counted.activation_bytes;
   result["header_bytes"] = packed.header_bytes();
   result["mismatches"] = verified.different_integers();
   result["different_predictions"] = verified.different_predictions;

@@ -40,7 +40,7 @@ struct Lesson {
 
 /// Forward and backward of one batch; returns the loss of the task.
 double gradients(nn::Module& model, const Lesson& lesson, const Objective& objective,
-                 const BitSearch* search) {
+                 BitSearch* search) {
   Tape tape;
   const Var logits = model(Var(lesson.batch.images));
   Var loss = objective.loss(logits, lesson.batch.labels, lesson.soft_targets);

@@ -159,4 +159,12 @@ Index data_bytes(const Graph& graph);
 /// Multiplications of one sample.
 Index products_per_sample(const Op& op);
 
+/// Sum over all products of multiplications x bits of the weight x bits of the codes.
+Index bit_operations(const Graph& graph);
+
+/// The most bytes that values take at once while a sample is computed, each in whole
+/// bytes: what an op reads and writes, and what a later one reads.  A reshape is where
+/// its input is; accumulators take 4 bytes each.
+Index peak_activation_bytes(const Graph& graph);
+
 }  // namespace fraqat::deploy

@@ -96,7 +96,10 @@ Recipe random_recipe(unsigned seed) {
   r.bit_warmup = dice.real(0, 1);
   r.bit_optimizer = dice.word({"sgd", "adam"});
   if (r.activation.average_bits == 0) r.lambda = dice.real(0, 1);
-  r.cost = dice.word({"linear", "quadratic"});
+  r.cost = dice.word({"linear", "quadratic", "power"});
+  r.power = dice.real(0.5, 4);
+  r.priced = dice.word({"bits", "bytes", "bops"});
+  r.multiplier = dice.word({"exact", "dual", "pid"});
   r.temperature_start = dice.real(1, 5);
   r.temperature_end = dice.real(0.01, 1);
   r.temperature_schedule = dice.word({"exponential", "linear", "cosine", "constant"});
@@ -108,6 +111,11 @@ Recipe random_recipe(unsigned seed) {
   r.curriculum.tolerance = dice.real(0, 0.1);
   r.rounding = dice.word({"nearest", "ceil", "floor", "budget"});
   r.allowed = {4, 5, 8};
+  r.allowed_activation = {8, 4};
+  r.couple_adds = dice.whole(0, 1) == 1;
+  r.losses = dice.word({"estimated", "measured"});
+  r.swap = dice.whole(0, 50);
+  if (r.weight.bits != "fixed" && r.weight.bits != "schedule") r.budget.bytes = dice.real(0, 1e6);
   r.finetune = random_training(dice);
   r.reestimate_batches = dice.whole(0, 500);
   r.uniform = dice.rising();

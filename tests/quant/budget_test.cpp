@@ -5,6 +5,8 @@
 #include <cmath>
 #include <memory>
 
+#include "quant/price.hpp"
+
 namespace fraqat::budget_test {
 
 using quant::BudgetedBits;
@@ -45,6 +47,17 @@ class Bench {
     return pointers;
   }
 
+  /// sum N_k b_k / sum N_k.
+  quant::Cost average() const {
+    quant::Workload workload;
+    workload.quantizers = all();
+    return quant::average_bits(workload, Role::weight);
+  }
+
+  BudgetedBits search(double target, BudgetedBits::Options options) const {
+    return {all(), {{average(), target}}, std::move(options)};
+  }
+
   /// Leaves dL/dtheta on the parameters.
   void gradients(std::uint32_t step) {
     for (std::size_t k = 0; k < owned_.size(); ++k) {
@@ -81,17 +94,17 @@ TEST_CASE("budget: held at the end from 3, 5 and 7.75, for both parametrisations
     for (const double start : {3.0, 5.0, 7.75})
       for (const double target : {2.5, 3.0, 4.0}) {
         Bench bench(logits, start, {150, 2400, 48000, 10080, 840}, {3, 2, 5, 2, 4});
-        BudgetedBits search(bench.all(), {target, 0.05, 0.4, 0.4});
+        BudgetedBits search = bench.search(target, {0.05, 0.4, 0.4});
         constexpr int steps = 800;
         for (int i = 1; i <= steps; ++i) {
           bench.gradients(std::uint32_t(i));
           search.step(double(i) / steps);
-          CHECK(search.price() >= 0);
+          CHECK(search.price(0) >= 0);
         }
         CAPTURE(logits);
         CAPTURE(start);
         CAPTURE(target);
-        CHECK(search.cost() <= target + 1e-4);
+        CHECK(search.cost(0) <= target + 1e-4);
         CHECK(average(bench.all(), search.learned_bits()) == doctest::Approx(target).epsilon(0.01));
         CHECK(search.met());
         CHECK_NOTHROW(search.check_alive());
@@ -102,18 +115,18 @@ TEST_CASE("budget: held at the end from 3, 5 and 7.75, for both parametrisations
 
 TEST_CASE("budget: complementary slackness: no price while the budget does not bind") {
   Bench bench(false, 3, {1000, 1000}, {1, 1});
-  BudgetedBits search(bench.all(), {8, 0.02, 0.4, 0.4});
+  BudgetedBits search = bench.search(8, {0.02, 0.4, 0.4});
   for (int i = 1; i <= 50; ++i) {
     bench.gradients(std::uint32_t(i));
     search.step(i / 50.0);
-    if (search.cost() < 3 + i / 50.0 / 0.4 * 5 - 1e-3) CHECK(search.price() == 0);
+    if (search.cost(0) < 3 + i / 50.0 / 0.4 * 5 - 1e-3) CHECK(search.price(0) == 0);
   }
-  CHECK(search.cost() > 3);  // bits are worth something, so they rise
+  CHECK(search.cost(0) > 3);  // bits are worth something, so they rise
 }
 
 TEST_CASE("budget: a width that never sees a gradient is an error that names it") {
   Bench bench(false, 4.5, {1000, 1000}, {1, 0});
-  BudgetedBits search(bench.all(), {4.5, 0.02, 0.4, 0.4});
+  BudgetedBits search = bench.search(4.5, {0.02, 0.4, 0.4});
   for (int i = 1; i <= 10; ++i) {
     bench.gradients(std::uint32_t(i));
     search.step(i / 10.0);
@@ -128,23 +141,117 @@ TEST_CASE("budget: a width that never sees a gradient is an error that names it"
 TEST_CASE("budget: fixed widths cost, too") {
   Bench bench(false, 4, {1000, 1000}, {1, 1});
   bench.all()[0]->freeze(8);
-  BudgetedBits search(bench.all(), {6, 0.05, 0.2, 0.4});
-  CHECK(search.cost() == doctest::Approx(6));
+  BudgetedBits search = bench.search(6, {0.05, 0.2, 0.4});
+  CHECK(search.cost(0) == doctest::Approx(6));
   CHECK(search.learned_bits()[0] == 8);
 }
 
-TEST_CASE("budget: the price of bits on the tape, linear and quadratic") {
+TEST_CASE("budget: the price of bits on the tape: b^p, each width alike or by what it costs") {
   Bench bench(false, 3.5, {10, 20}, {1, 1});
-  for (const bool quadratic : {false, true}) {
+  const auto check = [&](const quant::Price& price, double expected) {
     Tape tape;
-    const Var cost = quant::bit_cost(bench.all(), 0.25, quadratic);
-    CHECK(cost.value().item() == doctest::Approx(0.25 * 2 * (quadratic ? 3.5 * 3.5 : 3.5)));
+    const Var cost = price.on_tape(bench.all());
+    CHECK(cost.value().item() == doctest::Approx(expected));
     tape.backward(cost);
-    for (Quantizer* q : bench.all()) {
-      CHECK(q->bits().parameter().grad().item() == doctest::Approx(quadratic ? 0.25 * 7 : 0.25));
-      q->bits().parameter().clear_grad();
+    for (std::size_t k = 0; k < 2; ++k) {
+      const Var b = bench.all()[k]->bits().parameter();
+      CHECK(b.grad().item() == doctest::Approx(price.slope(k, 3.5)));
+      b.clear_grad();
     }
-  }
+  };
+  check({0.25, 1}, 0.25 * 2 * 3.5);
+  check({0.25, 2}, 0.25 * 2 * 3.5 * 3.5);
+  check({0.25, 3}, 0.25 * 2 * 3.5 * 3.5 * 3.5);
+  quant::Price price{0.25, 1};
+  std::vector<double> room;
+  quant::weigh(price, bench.average().sums[0], bench.all(), room);
+  CHECK(price.weights[1] == doctest::Approx(2.0 / 3));
+  check(price, 0.25 * 3.5);
+  CHECK(price.slope(0, 5) == doctest::Approx(0.25 / 3));
+}
+
+namespace {
+
+/// Four tensors, 0 and 1 multiplied with 2 and 3; bytes of 0 and 1, bit operations,
+/// and the most of two moments of 2 and 3.
+std::vector<quant::Budget> three_budgets(double bytes, double bops, double peak) {
+  using quant::Sum;
+  const Sum weights{{{0, Sum::none, 4000}, {1, Sum::none, 1000}}, 40, 8, true};
+  const Sum products{{{0, 2, 100}, {1, 3, 900}}, 0, 1, false};
+  const Sum first{{{2, Sum::none, 800}, {3, Sum::none, 400}}, 0, 8, true};
+  const Sum second{{{3, Sum::none, 1600}}, 0, 8, true};
+  return {{{"bytes", "bytes", {weights}}, bytes},
+          {{"bops", "bops", {products}}, bops},
+          {{"activation_bytes", "bytes", {first, second}}, peak}};
+}
+
+}  // namespace
+
+TEST_CASE("budget: several at once: each holds, and has a price only where it binds") {
+  struct Case {
+    double bytes, bops, peak;
+    bool binds[3];
+  };
+  for (const Case& one :
+       {Case{1700, 1e9, 1e6, {true, false, false}}, Case{1e6, 9000, 1e6, {false, true, false}},
+        Case{1e6, 1e9, 420, {false, false, true}}, Case{1900, 9000, 1e6, {true, true, false}},
+        Case{1700, 9000, 640, {true, true, true}}})
+    for (const bool logits : {false, true})
+      for (const double start : {3.0, 5.0, 7.75}) {
+        CAPTURE(one.bytes);
+        CAPTURE(one.bops);
+        CAPTURE(one.peak);
+        CAPTURE(logits);
+        CAPTURE(start);
+        Bench bench(logits, start, {4000, 1000, 800, 400}, {3, 2, 2, 4});
+        BudgetedBits search(bench.all(), three_budgets(one.bytes, one.bops, one.peak),
+                            {0.05, 0.4, 0.4});
+        constexpr int steps = 600;
+        for (int i = 1; i <= steps; ++i) {
+          bench.gradients(std::uint32_t(i));
+          search.step(double(i) / steps);
+        }
+        CHECK(search.met());
+        for (std::size_t b = 0; b < 3; ++b) {
+          CAPTURE(b);
+          const double target = search.budgets()[b].target;
+          CHECK(search.cost(b) <= target * (1 + 1e-5));
+          const bool tight = search.cost(b) >= target * (1 - 1e-4);
+          CHECK((search.price(b) == 0 || tight));
+          if (one.binds[b]) {
+            CHECK(search.mean_price(b) > 0);
+            CHECK(search.budgets()[b].cost.value(search.learned_bits()) ==
+                  doctest::Approx(target).epsilon(0.01));
+          } else if (target > 1e5) {
+            CHECK(search.mean_price(b) == 0);
+          }
+        }
+      }
+}
+
+TEST_CASE(
+    "budget: dual ascent comes near it, PID nearer than it began, the exact multiplier meets it") {
+  const auto cost_with = [](const std::string& multiplier) {
+    Bench bench(false, 5, {150, 2400, 48000, 10080, 840}, {3, 2, 5, 2, 4});
+    BudgetedBits search = bench.search(3, {0.02, 0.4, 0.4, multiplier});
+    constexpr int steps = 3000;
+    for (int i = 1; i <= steps; ++i) {
+      bench.gradients(std::uint32_t(i));
+      search.step(double(i) / steps);
+      CHECK(search.price(0) >= 0);
+    }
+    const std::vector<double> numbers = search.state();
+    BudgetedBits again = bench.search(3, {0.02, 0.4, 0.4, multiplier});
+    again.set_state(numbers);
+    CHECK(again.state() == numbers);
+    return search.budgets()[0].cost.value(search.learned_bits());
+  };
+  CHECK(cost_with("exact") == doctest::Approx(3).epsilon(1e-5));
+  CHECK(cost_with("dual") == doctest::Approx(3).epsilon(0.1));
+  CHECK(cost_with("pid") < 5);
+  CHECK_THROWS_WITH_AS(cost_with("lagrange"),
+                       "[search] no such multiplier: got lagrange; expected exact, dual or pid",
+                       Error);
 }
 
 }  // namespace fraqat::budget_test

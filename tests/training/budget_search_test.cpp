@@ -72,7 +72,7 @@ Found search(run::Recipe recipe, const nn::NamedTensors& start) {
     for (const quant::Quantizer* q : all) elements += static_cast<double>(q->info().elements);
     const double average = weight ? recipe.weight.average_bits : recipe.activation.average_bits;
     check_budget(all, bytes ? recipe.weight.bytes : average * elements, bytes);
-    const auto& side = report[weight ? "weight" : "activation"];
+    const auto& side = report[bytes ? "bytes" : weight ? "weight" : "activation"];
     CHECK(side["reached"].get<double>() <= side["target"].get<double>() + 1e-9);
     CHECK(side["reached"].get<double>() >= 0.99 * side["target"].get<double>());
     for (const quant::Quantizer* q : all)

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "models/run/recipe.hpp"
+#include "optim/optimizer.hpp"
+#include "quant/price.hpp"
+
+namespace fraqat::run {
+
+/// Learned widths that no budget moves: an ordinary optimizer does, at the recipe's
+/// lambda.
+class PricedBits {
+ public:
+  /// `moved` tells for each quantizer of the workload if it is one of these.
+  PricedBits(const quant::Workload& workload, const std::vector<char>& moved, const Recipe& recipe);
+
+  /// The price on the tape, or none.
+  Var cost();
+
+  /// From the gradients of task and price; `warm`: they are only looked at.
+  void step(bool warm, bool tail);
+
+  void check_alive();
+
+  /// The mean over the tail of what is b of quantizer k.
+  double learned_bits(std::size_t k) const;
+
+  nlohmann::json state();
+  void set_state(const nlohmann::json& state);
+
+ private:
+  void note_task_gradients();
+
+  const Recipe& recipe_;
+  std::vector<quant::Quantizer*> all_;
+  std::vector<std::size_t> moved_;  // positions in all_
+  std::vector<quant::Quantizer*> priced_;
+  quant::Sum sum_;  // what the price is for; empty: each width alike
+  quant::Price price_;
+  std::vector<double> widths_;
+  std::vector<char> touched_;  // of priced_: a task gradient has been seen in this epoch
+  std::vector<double> sums_;   // of b over the tail
+  Index tail_steps_ = 0;
+  std::unique_ptr<optim::Optimizer> optimizer_;  // of priced_
+};
+
+}  // namespace fraqat::run

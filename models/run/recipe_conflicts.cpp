@@ -1,0 +1,170 @@
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+
+#include "models/run/recipe_keys.hpp"
+
+namespace fraqat::run {
+namespace {
+
+/// The first rule that the curriculum breaks.
+Conflict conflict_in(const Descent& plan) {
+  const std::vector<double>& widths = plan.widths;
+  if (std::adjacent_find(widths.begin(), widths.end(), std::less_equal<>()) != widths.end())
+    return {"curriculum.widths", "got one that does not fall; expected falling widths"};
+  if (plan.mode == "plateau") {
+    const auto drops = static_cast<double>(widths.size() - 1);
+    if (plan.patience * drops < 1) return {};
+    return {"curriculum.patience", "got " + to_text(plan.patience) + " for " + to_text(drops) +
+                                       " descents, more than the whole search; expected a product "
+                                       "below 1"};
+  }
+  const double sum = std::accumulate(plan.shares.begin(), plan.shares.end(), 0.0);
+  if (plan.shares.size() == widths.size() && std::abs(sum - 1) < 1e-6) return {};
+  return {"curriculum.shares",
+          "got " + to_text(static_cast<double>(plan.shares.size())) + " shares of sum " +
+              to_text(sum) + "; expected one for each of " +
+              to_text(static_cast<double>(widths.size())) + " widths, in all 1"};
+}
+
+/// The first rule that one side breaks as a follower of the curriculum.
+Conflict conflict_in(const std::string& section, const Tensors& t, const Descent& plan) {
+  const bool schedule = t.bits == "schedule";
+  if (t.cap && (t.bits == "fixed" || schedule))
+    return {section + ".cap",
+            "got true with bits = \"" + t.bits + "\"; expected false, or a policy that learns"};
+  const double last = plan.widths.back();
+  if ((schedule || t.cap) && last < t.lowest)
+    return {"curriculum.widths", "got " + to_text(last) + " at the end with " + section +
+                                     ".lowest = " + to_text(t.lowest) + "; expected at least that"};
+  if (schedule && (last != std::floor(last) || last > t.highest))
+    return {
+        "curriculum.widths",
+        "got " + to_text(last) + " at the end with " + section +
+            ".bits = \"schedule\"; expected a whole width up to highest = " + to_text(t.highest)};
+  return {};
+}
+
+/// The first rule that the tensors of one side break.
+Conflict conflict_in(const std::string& section, const Tensors& t, const std::vector<int>& allowed,
+                     const std::string& allowed_key) {
+  if (t.lowest > t.highest)
+    return {section + ".lowest", "got " + to_text(t.lowest) + " with highest = " +
+                                     to_text(t.highest) + "; expected lowest <= highest"};
+  if (t.bits == "fixed" && t.start != std::floor(t.start))
+    return {section + ".start",
+            "got " + to_text(t.start) + " with bits = \"fixed\"; expected a whole width"};
+  if (t.start < t.lowest || t.start > t.highest)
+    return {section + ".start", "got " + to_text(t.start) + "; expected a width from lowest = " +
+                                    to_text(t.lowest) + " to highest = " + to_text(t.highest)};
+  if ((t.bits == "fixed" || t.bits == "schedule") && (t.average_bits > 0 || t.bytes > 0))
+    return {section + (t.bytes > 0 ? ".bytes" : ".average_bits"),
+            "got a budget with bits = \"" + t.bits + "\"; expected 0, or a policy that learns"};
+  if (t.average_bits > 0 && (t.average_bits < t.lowest || t.average_bits > t.highest))
+    return {section + ".average_bits",
+            "got " + to_text(t.average_bits) +
+                "; expected 0 (no budget) or a width from lowest = " + to_text(t.lowest) +
+                " to highest = " + to_text(t.highest)};
+  if (t.average_bits > 0 && t.bytes > 0)
+    return {section + ".bytes", "got a budget of bytes beside average_bits = " +
+                                    to_text(t.average_bits) + "; expected one of the two to be 0"};
+  const auto usable = [&](int bits) { return bits >= t.lowest && bits <= t.highest; };
+  if (t.bits != "fixed" && std::none_of(allowed.begin(), allowed.end(), usable))
+    return {allowed_key, "got no width from " + section + ".lowest = " + to_text(t.lowest) +
+                             " to highest = " + to_text(t.highest) + "; expected at least one"};
+  return {};
+}
+
+/// The same for one side with the widths that it may be rounded to.
+Conflict conflict_in(const Recipe& r, bool weights) {
+  const std::vector<int>& own = weights ? r.allowed_weight : r.allowed_activation;
+  const std::string key = weights ? "round.allowed_weight" : "round.allowed_activation";
+  return conflict_in(weights ? "quant.weight" : "quant.activation",
+                     weights ? r.weight : r.activation, own.empty() ? r.allowed : own,
+                     own.empty() ? "round.allowed" : key);
+}
+
+bool learns(const Tensors& t) { return t.bits != "fixed" && t.bits != "schedule"; }
+
+/// Budgets of the whole network.
+Conflict conflict_in_budgets(const Recipe& r) {
+  const auto side = [](const std::string& name, double bits, const Tensors& t) -> Conflict {
+    if (bits == 0) return {};
+    const std::string key = "quant.budget." + name;
+    if (!learns(t))
+      return {key,
+              "got a budget for widths that are not learned; expected 0, or a policy that learns"};
+    if (bits < t.lowest || bits > t.highest)
+      return {key, "got " + to_text(bits) + "; expected 0 (no budget) or a width from lowest = " +
+                       to_text(t.lowest) + " to highest = " + to_text(t.highest)};
+    return {};
+  };
+  const Budgets& b = r.budget;
+  for (const Conflict& conflict : {side("weight_bits", b.weight_bits, r.weight),
+                                   side("activation_bits", b.activation_bits, r.activation)})
+    if (!conflict.key.empty()) return conflict;
+  const auto nobody = [](const std::string& name, const std::string& what) {
+    return Conflict{"quant.budget." + name,
+                    "got a budget where the widths of " + what +
+                        " are not learned; expected 0, or a policy that learns"};
+  };
+  if (b.bytes > 0 && !learns(r.weight)) return nobody("bytes", "weights");
+  if (b.activation_bytes > 0 && !learns(r.activation))
+    return nobody("activation_bytes", "activations");
+  if (b.bops > 0 && !learns(r.weight) && !learns(r.activation))
+    return nobody("bops", "weights and activations");
+  return {};
+}
+
+Conflict conflict_in(const std::string& section, const Training& t) {
+  if (t.nesterov && t.optimizer == "sgd" && t.momentum == 0)
+    return {section + ".nesterov", "got true with momentum = 0; expected a momentum above 0"};
+  return {};
+}
+
+/// What a recipe that stays float must not ask for.
+Conflict conflict_with_float(const Recipe& r) {
+  const auto refused = [](const std::string& key, const std::string& got) {
+    return Conflict{key, "got " + got +
+                             " with quant.enabled = false; expected none of it, or "
+                             "quant.enabled = true"};
+  };
+  if (r.search.epochs > 0) return refused("search.epochs", to_text(r.search.epochs));
+  if (r.finetune.epochs > 0) return refused("finetune.epochs", to_text(r.finetune.epochs));
+  if (!r.uniform.empty()) return refused("baselines.uniform", "widths");
+  if (!r.uniform_ends8.empty()) return refused("baselines.uniform_ends8", "widths");
+  if (r.random > 0) return refused("baselines.random", to_text(r.random));
+  if (r.float_longer) return refused("baselines.float_longer", "true");
+  return {};
+}
+
+}  // namespace
+
+Conflict conflict_in(const Recipe& r) {
+  for (const Conflict& conflict :
+       {conflict_in("float", r.float_training), conflict_in("search", r.search),
+        conflict_in("finetune", r.finetune), conflict_in(r, true), conflict_in(r, false),
+        conflict_in_budgets(r), conflict_in(r.curriculum),
+        conflict_in("quant.weight", r.weight, r.curriculum),
+        conflict_in("quant.activation", r.activation, r.curriculum)})
+    if (!conflict.key.empty()) return conflict;
+  if (!r.quantize)
+    if (const Conflict conflict = conflict_with_float(r); !conflict.key.empty()) return conflict;
+  if (r.temperature_end > r.temperature_start)
+    return {"search.temperature_end",
+            "got " + to_text(r.temperature_end) +
+                "; expected at most temperature_start = " + to_text(r.temperature_start)};
+  const Budgets& b = r.budget;
+  const bool weights = r.weight.average_bits > 0 || r.weight.bytes > 0 || b.weight_bits > 0 ||
+                       b.bytes > 0 || b.bops > 0;
+  const bool activations = r.activation.average_bits > 0 || b.activation_bits > 0 ||
+                           b.activation_bytes > 0 || b.bops > 0;
+  if (r.lambda > 0 && weights && activations)
+    return {"search.lambda", "got " + to_text(r.lambda) +
+                                 " beside budgets for weights and activations, which find "
+                                 "the price of a bit themselves; expected 0, or a budget of 0"};
+  return {};
+}
+
+}  // namespace fraqat::run

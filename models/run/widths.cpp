@@ -1,0 +1,104 @@
+#include "models/run/widths.hpp"
+
+#include <algorithm>
+
+#include "data/loader.hpp"
+#include "models/run/checkpoint.hpp"
+#include "nn/normalisation.hpp"
+#include "nn/state.hpp"
+
+namespace fraqat::run {
+namespace {
+
+/// Lets batch norm use the batch's statistics and keep its own.
+class StatisticsKept {
+ public:
+  explicit StatisticsKept(nn::Module& model) {
+    for (auto& [name, module] : nn::modules(model))
+      if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) {
+        norms_.emplace_back(norm, norm->options.momentum);
+        norm->options.momentum = 0;
+      }
+  }
+  ~StatisticsKept() {
+    for (const auto& [norm, momentum] : norms_) norm->options.momentum = momentum;
+  }
+  StatisticsKept(const StatisticsKept&) = delete;
+  StatisticsKept& operator=(const StatisticsKept&) = delete;
+
+ private:
+  std::vector<std::pair<nn::BatchNorm*, Real>> norms_;
+};
+
+/// True if training mixes widths, or has levels of no whole width.
+bool mixes(nn::Module& model) {
+  const std::vector<quant::Quantizer*> all = quant::quantizers(model);
+  return std::any_of(all.begin(), all.end(), [](const quant::Quantizer* q) {
+    const std::string_view name = q->bits().name();
+    for (const std::string_view part : {"mixture", "interpolated", "level"})
+      if (name.find(part) != name.npos) return true;
+    return false;
+  });
+}
+
+std::vector<data::Batch> calibration_batches(const Session& session) {
+  constexpr int most = 8;
+  const Recipe& recipe = session.recipe();
+  data::LoaderOptions options;
+  options.batch = recipe.batch;
+  options.seed = recipe.seed;
+  data::Loader loader(session.train(), options);
+  std::vector<data::Batch> batches;
+  for (const data::Batch& batch : loader.epoch(0)) {
+    if (std::ssize(batches) == std::min(most, recipe.calibration_batches)) break;
+    batches.push_back(batch);
+  }
+  return batches;
+}
+
+}  // namespace
+
+TrueLoss loss_on_calibration(const Session& session, nn::Module& model) {
+  return [&session, &model, batches = std::vector<data::Batch>()]() mutable {
+    if (batches.empty()) batches = calibration_batches(session);
+    const StatisticsKept kept(model);
+    const TrainingStep step({session.recipe().seed, 0, 0}, false);
+    double sum = 0;
+    for (const data::Batch& batch : batches) {
+      const Var loss = op::softmax_cross_entropy(model(Var(batch.images)), batch.labels);
+      sum += static_cast<double>(loss.value().item());
+    }
+    session.stop_if_asked(model, session.recipe(), "round");
+    return sum / static_cast<double>(batches.size());
+  };
+}
+
+Score evaluate_as_trained(const Session& session, nn::Module& model) {
+  std::vector<std::pair<Tensor*, Tensor>> before;
+  for (auto& [name, buffer] : nn::buffers(model)) before.emplace_back(buffer, buffer->clone());
+  Score score;
+  {
+    const StatisticsKept kept(model);
+    const TrainingStep step({session.recipe().seed, 0, 0});
+    score = evaluate(model, session.test(), session.recipe().batch);
+  }
+  for (auto& [buffer, numbers] : before) *buffer = numbers;
+  return score;
+}
+
+void search_widths(const Session& session, nn::Module& model) {
+  const Recipe& recipe = session.recipe();
+  nlohmann::ordered_json& notes = session.journal().notes;
+  calibrate(session, model);
+  BitSearch search(model, recipe);
+  const Score searched = train(session, model, recipe, recipe.search,
+                               {"search", recipe.float_training.epochs}, &search);
+  save_checkpoint(session.checkpoint("search"), model, recipe, "search");
+  notes["gap"] = {{"searched", searched.accuracy}};
+  if (mixes(model)) notes["gap"]["mixture"] = evaluate_as_trained(session, model).accuracy;
+  notes["budget"] = search.round(loss_on_calibration(session, model));
+  save_checkpoint(session.checkpoint("rounded"), model, recipe, "rounded");
+  notes["gap"]["rounded"] = evaluate(model, recipe, session.test()).accuracy;
+}
+
+}  // namespace fraqat::run

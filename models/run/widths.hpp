@@ -1,0 +1,26 @@
+#pragma once
+
+#include "models/run/bit_search.hpp"
+#include "models/run/training.hpp"
+
+namespace fraqat::run {
+
+/// The phases in which a network finds its widths.
+
+/// Learns the widths of `model`, calibrated, and makes them whole; saves checkpoints
+/// "search" and "rounded".  Notes in the journal, for a run that is gone on with,
+/// "budget" (BitSearch::round) and "gap": the accuracy at the end of the search
+/// ("searched": hard widths; "mixture": as it was trained, where that mixes widths),
+/// and right after rounding ("rounded").
+void search_widths(const Session& session, nn::Module& model);
+
+/// The mean loss of `model` on a few batches of the training data, dropout off, with
+/// the batches' own statistics: those that batch norm has averaged are of other
+/// widths.  `session` and `model` must outlive it.
+TrueLoss loss_on_calibration(const Session& session, nn::Module& model);
+
+/// With widths, mixed or sampled, and batch norm as in training; leaves the network as
+/// it was.
+Score evaluate_as_trained(const Session& session, nn::Module& model);
+
+}  // namespace fraqat::run

@@ -1,0 +1,157 @@
+#include "quant/cost.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+namespace {
+
+constexpr double bits_per_byte = 8;
+
+Index whole_bytes(Index bits) { return (bits + 7) / 8; }
+
+/// True if `a` is never larger than `b`, whatever the widths are.
+bool never_larger(const Sum& a, const Sum& b) {
+  const auto counts = [](const Sum& sum) {
+    std::map<std::size_t, Index> total;
+    for (const Sum::Term& term : sum.terms) total[term.left] += term.count;
+    return total;
+  };
+  std::map<std::size_t, Index> in_b = counts(b);
+  for (const auto& [tensor, count] : counts(a))
+    if (in_b[tensor] < count) return false;
+  // Each term of `a` is rounded up to bytes by itself: keep it if that could matter.
+  return a.constant <= b.constant && a.terms.size() <= b.terms.size();
+}
+
+std::vector<Sum> largest_possible(const std::vector<Sum>& all) {
+  std::vector<Sum> kept;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    bool needed = true;
+    for (std::size_t j = 0; j < all.size() && needed; ++j)
+      if (i != j && never_larger(all[i], all[j]))
+        needed = never_larger(all[j], all[i]) && i < j;  // of equal ones, the first
+    if (needed) kept.push_back(all[i]);
+  }
+  return kept;
+}
+
+}  // namespace
+
+double Sum::value(std::span<const double> widths) const {
+  double sum = static_cast<double>(constant) / (bytes ? 1 : divisor);
+  for (const Term& term : terms) {
+    const double share = static_cast<double>(term.count) / divisor;
+    sum += share * widths[term.left] * (term.right == none ? 1 : widths[term.right]);
+  }
+  return sum;
+}
+
+void Sum::add_slopes(std::span<const double> widths, std::span<double> slopes) const {
+  for (const Term& term : terms) {
+    const double share = static_cast<double>(term.count) / divisor;
+    slopes[term.left] += term.right == none ? share : share * widths[term.right];
+    if (term.right != none) slopes[term.right] += share * widths[term.left];
+  }
+}
+
+Index Sum::count(const Term& term, std::span<const int> bits) const {
+  const Index total = term.count * bits[term.left] * (term.right == none ? 1 : bits[term.right]);
+  return bytes ? whole_bytes(total) : total;
+}
+
+Index Sum::count(std::span<const int> bits) const {
+  Index sum = constant;
+  for (const Term& term : terms) sum += count(term, bits);
+  return sum;
+}
+
+Index Sum::limit(double target) const {
+  return static_cast<Index>(std::floor(bytes ? target + 1e-9 : target * divisor + 1e-6));
+}
+
+double Sum::scale() const {
+  constexpr double usual_width = 4;
+  double sum = 0;
+  for (const Term& term : terms)
+    sum += static_cast<double>(term.count) * (term.right == none ? 1 : 2 * usual_width);
+  return sum > 0 ? sum / divisor : 1;
+}
+
+double Cost::value(std::span<const double> widths) const {
+  double largest = 0;
+  for (const Sum& sum : sums) largest = std::max(largest, sum.value(widths));
+  return largest;
+}
+
+std::vector<double> Cost::slopes(std::span<const double> widths) const {
+  constexpr double as_large = 1 - 1e-9;
+  std::vector<double> slopes(widths.size());
+  const double largest = value(widths);
+  double count = 0;
+  for (const Sum& sum : sums) {
+    if (sum.value(widths) < as_large * largest) continue;
+    sum.add_slopes(widths, slopes);
+    ++count;
+  }
+  for (double& slope : slopes) slope /= std::max(1.0, count);
+  return slopes;
+}
+
+double Cost::exact(std::span<const int> bits) const {
+  double largest = 0;
+  for (const Sum& sum : sums) {
+    const auto count = static_cast<double>(sum.count(bits));
+    largest = std::max(largest, sum.bytes ? count : count / sum.divisor);
+  }
+  return largest;
+}
+
+Cost average_bits(const Workload& workload, Role role) {
+  Sum sum;
+  sum.divisor = 0;
+  for (std::size_t k = 0; k < workload.quantizers.size(); ++k) {
+    const Quantizer::Info& info = workload.quantizers[k]->info();
+    if (info.role != role) continue;
+    sum.terms.push_back({k, Sum::none, info.elements});
+    sum.divisor += static_cast<double>(info.elements);
+  }
+  return {role == Role::weight ? "weight" : "activation", "average_bits", {std::move(sum)}};
+}
+
+Cost model_bytes(const Workload& workload) {
+  Sum sum;
+  sum.bytes = true;
+  sum.divisor = bits_per_byte;
+  for (std::size_t k = 0; k < workload.quantizers.size(); ++k) {
+    const Quantizer::Info& info = workload.quantizers[k]->info();
+    if (info.role != Role::weight) continue;
+    sum.terms.push_back({k, Sum::none, info.elements});
+    sum.constant += 8 * info.channels + 4 * info.rows;
+  }
+  return {"bytes", "bytes", {std::move(sum)}};
+}
+
+Cost bit_operations(const Workload& workload) {
+  Sum sum;
+  for (const Workload::Product& product : workload.products)
+    sum.terms.push_back({product.left, product.right, static_cast<Index>(product.macs)});
+  return {"bops", "bops", {std::move(sum)}};
+}
+
+Cost peak_activation_bytes(const Workload& workload) {
+  std::vector<Sum> moments;
+  for (const Workload::Moment& moment : workload.moments) {
+    Sum sum;
+    sum.bytes = true;
+    sum.divisor = bits_per_byte;
+    sum.constant = moment.other_bytes;
+    for (const Workload::Room& room : moment.rooms)
+      sum.terms.push_back({room.tensor, Sum::none, room.elements});
+    moments.push_back(std::move(sum));
+  }
+  return {"activation_bytes", "bytes", largest_possible(moments)};
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

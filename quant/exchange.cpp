@@ -1,0 +1,113 @@
+#include "quant/exchange.hpp"
+
+#include <algorithm>
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+namespace {
+
+struct Candidate {
+  std::vector<int> bits;
+  double expected;  // change of the expected loss
+};
+
+/// Looks for exchanges around widths.
+class Neighbourhood {
+ public:
+  Neighbourhood(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                const Couples& couples)
+      : items_(items), budgets_(budgets), couples_(couples) {}
+
+  /// All exchanges, those that promise most first.
+  std::vector<Candidate> around(const std::vector<int>& bits) const {
+    std::vector<Candidate> all;
+    for (std::size_t up = 0; up < items_.size(); ++up) {
+      std::vector<int> raised = bits;
+      if (!step(raised, up, 1)) continue;
+      if (within(budgets_, raised)) {
+        all.push_back({raised, expected(raised) - expected(bits)});
+        continue;
+      }
+      for (std::size_t down = 0; down < items_.size(); ++down) {
+        std::vector<int> paid = raised;
+        if (paid[down] > bits[down] || !step(paid, down, -1)) continue;
+        if (within(budgets_, paid)) all.push_back({paid, expected(paid) - expected(bits)});
+      }
+    }
+    std::stable_sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) {
+      return a.expected < b.expected;
+    });
+    return all;
+  }
+
+ private:
+  /// Tensor k and all that are coupled to it, one allowed width up or down.
+  bool step(std::vector<int>& bits, std::size_t k, int way) const {
+    const auto& allowed = items_[k].allowed;
+    const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin() + way;
+    if (at < 0 || at >= static_cast<std::ptrdiff_t>(allowed.size())) return false;
+    const int to = allowed[static_cast<std::size_t>(at)];
+    std::vector<std::size_t> moved = {k};
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+      const auto& own = items_[moved[i]].allowed;
+      if (std::find(own.begin(), own.end(), to) == own.end()) return false;
+      bits[moved[i]] = to;
+      for (const auto& [a, b] : couples_)
+        for (const auto& [one, other] : {std::pair(a, b), std::pair(b, a)})
+          if (one == moved[i] && std::find(moved.begin(), moved.end(), other) == moved.end())
+            moved.push_back(other);
+    }
+    return true;
+  }
+
+  double expected(const std::vector<int>& bits) const {
+    double sum = 0;
+    for (std::size_t k = 0; k < items_.size(); ++k) {
+      const auto& allowed = items_[k].allowed;
+      const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin();
+      sum += items_[k].loss(static_cast<std::size_t>(at));
+    }
+    return sum;
+  }
+
+  const std::vector<RoundingItem>& items_;
+  const std::vector<Budget>& budgets_;
+  const Couples& couples_;
+};
+
+}  // namespace
+
+bool within(const std::vector<Budget>& budgets, const std::vector<int>& bits) {
+  for (const Budget& budget : budgets)
+    for (const Sum& sum : budget.cost.sums)
+      if (sum.count(bits) > sum.limit(budget.target)) return false;
+  return true;
+}
+
+Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                         const Couples& couples, std::vector<int> bits, int most,
+                         const std::function<double(const std::vector<int>&)>& loss) {
+  Exchange result{std::move(bits)};
+  if (most <= 0) return result;
+  result.loss = loss(result.bits);
+  const Neighbourhood neighbourhood(items, budgets, couples);
+  std::vector<std::vector<int>> seen = {result.bits};
+  for (bool better = true; better && result.tried < most;) {
+    better = false;
+    for (const Candidate& candidate : neighbourhood.around(result.bits)) {
+      if (result.tried == most) break;
+      if (std::find(seen.begin(), seen.end(), candidate.bits) != seen.end()) continue;
+      seen.push_back(candidate.bits);
+      ++result.tried;
+      const double now = loss(candidate.bits);
+      if (now >= result.loss) continue;
+      result.bits = candidate.bits;
+      result.loss = now;
+      ++result.exchanged;
+      better = true;
+      break;
+    }
+  }
+  return result;
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+
+#include "quant/rounding.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+
+/// Rounded widths, and better ones by the true loss.
+struct Exchange {
+  std::vector<int> bits;
+  double loss = 0;    // of these
+  int tried = 0;      // losses that were asked for, beyond that of the start
+  int exchanged = 0;  // exchanges that were kept
+};
+
+/// Tries at most `most` exchanges within the budgets: one tensor a width up, and
+/// where the budgets then need it, another one down.  Keeps each that lowers `loss`,
+/// the true loss at the widths given; those of least expected loss are tried first.
+Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                         const Couples& couples, std::vector<int> bits, int most,
+                         const std::function<double(const std::vector<int>&)>& loss);
+
+/// True if no budget is exceeded at these widths.
+bool within(const std::vector<Budget>& budgets, const std::vector<int>& bits);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,0 +1,182 @@
+#include "quant/knapsack.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+namespace {
+
+using Items = std::vector<std::vector<Choice>>;
+
+constexpr std::size_t most_states = 3000;  // of several costs: comparing them is quadratic
+
+/// Choices for the first items: their costs and loss, the choice for the last of
+/// them, and the state for those before.
+struct State {
+  double loss;
+  std::size_t choice, before;
+  std::vector<Index> costs = {};
+};
+
+/// The same with one cost, which is what most problems have.
+struct Single {
+  Index cost;
+  double loss;
+  std::size_t choice, before;
+};
+
+void check_feasible(const Items& items, const std::vector<Index>& limits) {
+  for (std::size_t l = 0; l < limits.size(); ++l) {
+    Index least = 0;
+    for (const auto& choices : items) {
+      check(!choices.empty(), "[round] an item without choices");
+      Index cheapest = choices[0].costs[l];
+      for (const Choice& choice : choices) cheapest = std::min(cheapest, choice.costs[l]);
+      least += cheapest;
+    }
+    check(least <= limits[l], "[round] no choice is within the limit: got ", limits[l],
+          "; expected at least ", least);
+  }
+}
+
+Packing packing_of(const Items& items, std::size_t limits, std::vector<std::size_t> chosen) {
+  Packing packing{std::move(chosen), std::vector<Index>(limits), 0};
+  for (std::size_t k = 0; k < items.size(); ++k) {
+    const Choice& choice = items[k][packing.chosen[k]];
+    packing.loss += choice.loss;
+    for (std::size_t l = 0; l < limits; ++l) packing.costs[l] += choice.costs[l];
+  }
+  return packing;
+}
+
+/// Keeps the states that none is cheaper than and better at once, and besides the
+/// best of each `bucket` of costs, so that fuller solutions stay to choose from.
+void prune(std::vector<Single>& states, Index bucket) {
+  std::sort(states.begin(), states.end(), [](const Single& a, const Single& b) {
+    return a.cost != b.cost ? a.cost < b.cost : a.loss < b.loss;
+  });
+  std::vector<Single> kept;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < states.size();) {
+    std::size_t best = i, end = i;
+    const Index number = states[i].cost / bucket;
+    for (; end < states.size() && states[end].cost / bucket == number; ++end)
+      if (states[end].loss < states[best].loss) best = end;
+    for (std::size_t k = i; k < end; ++k)
+      if (states[k].loss < least || k == best) {
+        kept.push_back(states[k]);
+        least = std::min(least, states[k].loss);
+      }
+    i = end;
+  }
+  states = std::move(kept);
+}
+
+/// The best of those within the limit, if possible among those that fill it.
+std::size_t choose(const std::vector<Single>& states, Index limit) {
+  const auto best_from = [&](double least_cost) {
+    std::size_t best = states.size();
+    for (std::size_t i = 0; i < states.size(); ++i)
+      if (states[i].cost <= limit && static_cast<double>(states[i].cost) >= least_cost &&
+          (best == states.size() || states[i].loss < states[best].loss))
+        best = i;
+    return best;
+  };
+  const std::size_t full = best_from(0.99 * static_cast<double>(limit));
+  return full < states.size() ? full : best_from(0);
+}
+
+template <class States>
+std::vector<std::size_t> walk_back(const std::vector<States>& table, std::size_t at) {
+  std::vector<std::size_t> chosen(table.size() - 1);
+  for (std::size_t k = chosen.size(); k > 0; --k) {
+    chosen[k - 1] = table[k][at].choice;
+    at = table[k][at].before;
+  }
+  return chosen;
+}
+
+Packing pack_one_limit(const Items& items, Index limit) {
+  std::vector<std::vector<Single>> table{{Single{0, 0, 0, 0}}};
+  for (const std::vector<Choice>& choices : items) {
+    std::vector<Single> states;
+    const std::vector<Single>& before = table.back();
+    for (std::size_t i = 0; i < before.size(); ++i)
+      for (std::size_t c = 0; c < choices.size(); ++c) {
+        const Index cost = before[i].cost + choices[c].costs[0];
+        if (cost <= limit) states.push_back({cost, before[i].loss + choices[c].loss, c, i});
+      }
+    prune(states, std::max<Index>(1, limit / 512));
+    table.push_back(std::move(states));
+  }
+  return packing_of(items, 1, walk_back(table, choose(table.back(), limit)));
+}
+
+bool no_dearer(const std::vector<Index>& a, const std::vector<Index>& b) {
+  for (std::size_t l = 0; l < a.size(); ++l)
+    if (a[l] > b[l]) return false;
+  return true;
+}
+
+/// Keeps the states that no other dominates; false if they are too many.
+bool prune(std::vector<State>& states) {
+  std::sort(states.begin(), states.end(), [](const State& a, const State& b) {
+    return a.loss != b.loss ? a.loss < b.loss : a.costs < b.costs;
+  });
+  std::vector<State> kept;
+  for (State& state : states) {
+    const bool dominated = std::any_of(kept.begin(), kept.end(), [&](const State& better) {
+      return no_dearer(better.costs, state.costs);
+    });
+    if (!dominated) kept.push_back(std::move(state));
+    if (kept.size() > most_states) return false;
+  }
+  states = std::move(kept);
+  return true;
+}
+
+/// What the items from k on cost at least.
+std::vector<std::vector<Index>> least_rest(const Items& items, std::size_t limits) {
+  std::vector<std::vector<Index>> rest(items.size() + 1, std::vector<Index>(limits));
+  for (std::size_t k = items.size(); k-- > 0;)
+    for (std::size_t l = 0; l < limits; ++l) {
+      Index least = items[k][0].costs[l];
+      for (const Choice& choice : items[k]) least = std::min(least, choice.costs[l]);
+      rest[k][l] = rest[k + 1][l] + least;
+    }
+  return rest;
+}
+
+/// All of it by dynamic programming; no choices if there are too many states.
+Packing pack_exactly(const Items& items, const std::vector<Index>& limits) {
+  const std::vector<std::vector<Index>> rest = least_rest(items, limits.size());
+  std::vector<std::vector<State>> table{{State{0, 0, 0, std::vector<Index>(limits.size())}}};
+  for (std::size_t k = 0; k < items.size(); ++k) {
+    std::vector<State> states;
+    for (std::size_t i = 0; i < table[k].size(); ++i)
+      for (std::size_t c = 0; c < items[k].size(); ++c) {
+        const Choice& choice = items[k][c];
+        State state{table[k][i].loss + choice.loss, c, i, table[k][i].costs};
+        bool fits = true;
+        for (std::size_t l = 0; l < limits.size(); ++l)
+          fits &= (state.costs[l] += choice.costs[l]) + rest[k + 1][l] <= limits[l];
+        if (fits) states.push_back(std::move(state));
+      }
+    if (!prune(states)) return {};
+    table.push_back(std::move(states));
+  }
+  return packing_of(items, limits.size(), walk_back(table, 0));
+}
+
+}  // namespace
+
+Packing pack(const std::vector<std::vector<Choice>>& items, const std::vector<Index>& limits) {
+  check_feasible(items, limits);
+  if (limits.size() == 1) return pack_one_limit(items, limits[0]);
+  const Packing packing = pack_exactly(items, limits);
+  return packing.chosen.size() == items.size() ? packing : pack_relaxed(items, limits);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,0 +1,40 @@
+#include "quant/price.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+
+double Price::slope(std::size_t k, double b) const {
+  const double weight = weights.empty() ? 1 : weights[k];
+  if (power == 1) return lambda * weight;
+  return lambda * weight * power * (power == 2 ? b : std::pow(b, power - 1));
+}
+
+Var Price::on_tape(const std::vector<Quantizer*>& all) const {
+  Var total;
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    const Var b = all[k]->bits().bits_on_tape();
+    if (!b) continue;
+    Var cost = power == 1 ? b : power == 2 ? op::mul(b, b) : op::pow(b, static_cast<Real>(power));
+    cost = op::sum(cost);
+    if (!weights.empty()) cost = op::mul(cost, Var(Tensor::scalar(static_cast<Real>(weights[k]))));
+    total = total ? op::add(total, cost) : cost;
+  }
+  check(static_cast<bool>(total),
+        "[search] a price of bits, but no width is learned; try quant.*.bits");
+  return op::mul(total, Var(Tensor::scalar(static_cast<Real>(lambda))));
+}
+
+void weigh(Price& price, const Sum& sum, const std::vector<Quantizer*>& all,
+           std::vector<double>& widths) {
+  widths.resize(all.size());
+  price.weights.resize(all.size());
+  for (std::size_t k = 0; k < all.size(); ++k) widths[k] = all[k]->bits().bits();
+  std::fill(price.weights.begin(), price.weights.end(), 0);
+  sum.add_slopes(widths, price.weights);
+  const double scale = sum.scale();
+  for (double& weight : price.weights) weight /= scale;
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

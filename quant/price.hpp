@@ -1,0 +1,32 @@
+#pragma once
+
+#include <vector>
+
+#include "quant/cost.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+
+/// Training with a given price instead of a budget: the loss gets
+///
+///   lambda sum_k w_k b_k^p
+///
+/// over the learned widths.  w_k is 1, or what a bit of the tensor costs.
+struct Price {
+  double lambda = 0;
+  double power = 1;                  // p: 1 linear, 2 quadratic
+  std::vector<double> weights = {};  // w_k, by position; empty: 1
+
+  /// d / db_k at width b.
+  double slope(std::size_t k, double b) const;
+
+  /// The price on the tape; an Error if no width is learned.
+  Var on_tape(const std::vector<Quantizer*>& all) const;
+};
+
+/// Sets the weights of a price to the slopes of `sum` at the present widths, in
+/// units of Sum::scale(), so that lambdas of different costs compare.  `widths` is
+/// room for those.
+void weigh(Price& price, const Sum& sum, const std::vector<Quantizer*>& all,
+           std::vector<double>& widths);
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,0 +1,294 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "quant/knapsack.hpp"
+#include "quant/rounding.hpp"
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+namespace {
+
+constexpr std::size_t most_combinations = 2401;  // of one item: 7^4
+
+/// Which things belong together.
+class Union {
+ public:
+  explicit Union(std::size_t count) : parent_(count) {
+    std::iota(parent_.begin(), parent_.end(), std::size_t{0});
+  }
+  std::size_t of(std::size_t i) const {
+    while (parent_[i] != i) i = parent_[i];
+    return i;
+  }
+  /// The smaller number stands for both.
+  void join(std::size_t a, std::size_t b) {
+    a = of(a);
+    b = of(b);
+    parent_[std::max(a, b)] = std::min(a, b);
+  }
+
+ private:
+  std::vector<std::size_t> parent_;
+};
+
+/// A budget's sum, which must be within a limit of its own.
+struct Limit {
+  const Budget* budget;
+  const Sum* sum;
+  Index limit;
+};
+
+std::vector<Limit> limits_of(const std::vector<Budget>& budgets) {
+  std::vector<Limit> limits;
+  for (const Budget& budget : budgets)
+    for (const Sum& sum : budget.cost.sums)
+      limits.push_back({&budget, &sum, sum.limit(budget.target)});
+  return limits;
+}
+
+/// Items with coupled ones sharing their allowed widths and, weighted by size, their
+/// learned width.
+std::vector<RoundingItem> coupled(std::vector<RoundingItem> items, const Couples& couples,
+                                  const Union& together) {
+  for (const auto& [a, b] : couples) {
+    std::vector<int> common;
+    for (const int bits : items[a].allowed)
+      if (std::find(items[b].allowed.begin(), items[b].allowed.end(), bits) !=
+          items[b].allowed.end())
+        common.push_back(bits);
+    check(!common.empty(), "[round] ", items[a].name, " and ", items[b].name,
+          " must have the same width, but no allowed width is common to both; try "
+          "round.couple_adds = false, or the same allowed widths");
+    for (const std::size_t k : {a, b})
+      for (std::size_t i = 0; i < items.size(); ++i)
+        if (together.of(i) == together.of(k)) {
+          RoundingItem& item = items[i];
+          RoundingItem kept = item;
+          kept.allowed.clear();
+          kept.losses.clear();
+          for (std::size_t j = 0; j < item.allowed.size(); ++j)
+            if (std::find(common.begin(), common.end(), item.allowed[j]) != common.end()) {
+              kept.allowed.push_back(item.allowed[j]);
+              kept.losses.push_back(item.loss(j));
+            }
+          item = std::move(kept);
+        }
+  }
+  return items;
+}
+
+/// The learned width of all tensors coupled to `leader`, weighted by size.
+double mean_bits(const std::vector<RoundingItem>& items, const Union& together,
+                 std::size_t leader) {
+  double bits = 0, elements = 0;
+  for (std::size_t k = leader; k < items.size(); ++k)
+    if (together.of(k) == leader) {
+      const auto n = std::max(1.0, static_cast<double>(items[k].elements));
+      bits += n * items[k].bits;
+      elements += n;
+    }
+  return bits / elements;
+}
+
+/// Bytes and bit operations in full, average bits as they are.
+std::string in_digits(double number) {
+  std::ostringstream text;
+  if (number == std::floor(number))
+    text << static_cast<Index>(number);
+  else
+    text << number;
+  return text.str();
+}
+
+/// Chooses widths for all tensors at once.
+class Joint {
+ public:
+  Joint(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+        const Couples& couples)
+      : together_(items.size()), groups_(items.size()), limits_(limits_of(budgets)) {
+    for (const auto& [a, b] : couples) together_.join(a, b);
+    nearest_ = round_each(items, Rounding::nearest, couples).bits;
+    items_ = coupled(items, couples, together_);
+    for (std::size_t k = 0; k < items_.size(); ++k) groups_.join(k, together_.of(k));
+    for (const Limit& limit : limits_)
+      for (const Sum::Term& term : limit.sum->terms)
+        if (term.right != Sum::none) groups_.join(term.left, term.right);
+    for (const RoundingItem& item : items_) {
+      lowest_.push_back(item.allowed.front());
+      highest_.push_back(item.allowed.back());
+    }
+  }
+
+  void check_feasible() const {
+    for (const Limit& limit : limits_) {
+      const Index least = limit.sum->count(lowest_);
+      check(least <= limit.limit, "[round] the budget for ", limit.budget->cost.name,
+            " is below the least there is: got ", in_digits(limit.budget->target), " ",
+            limit.budget->cost.unit, "; expected at least ",
+            in_digits(limit.budget->cost.exact(lowest_)),
+            ", which the smallest allowed widths take; try a larger budget or smaller allowed "
+            "widths");
+    }
+  }
+
+  Rounded solve() {
+    check_feasible();
+    bits_ = nearest_;  // for what no budget counts
+    Union components = groups_;
+    for (const Limit& limit : limits_)
+      for (const Sum::Term& term : limit.sum->terms)
+        components.join(limit.sum->terms[0].left, term.left);
+    for (std::size_t k = 0; k < items_.size(); ++k)
+      if (components.of(k) == k) solve(components, k);
+    return {bits_, 0, 0, exact_};
+  }
+
+ private:
+  /// Tensors that are chosen for together.
+  struct Group {
+    std::vector<std::size_t> members;
+    std::vector<std::vector<int>> widths;  // of the members, one for each choice
+    std::vector<Choice> choices = {};
+  };
+
+  /// The first of each set of coupled tensors stands for it.
+  std::vector<std::size_t> leaders(const Group& group) const {
+    std::vector<std::size_t> leaders;
+    for (const std::size_t k : group.members)
+      if (together_.of(k) == k) leaders.push_back(k);
+    return leaders;
+  }
+
+  /// The widths of each, fewer (those nearest to the learned one, and the smallest)
+  /// where there would be too many combinations.
+  std::vector<std::vector<int>> options(const std::vector<std::size_t>& leaders) {
+    std::vector<std::vector<int>> all;
+    for (const std::size_t k : leaders) all.push_back(items_[k].allowed);
+    const auto combinations = [&] {
+      std::size_t product = 1;
+      for (const auto& widths : all) product *= widths.size();
+      return product;
+    };
+    while (combinations() > most_combinations) {
+      exact_ = false;
+      std::size_t most = 0;
+      for (std::size_t i = 0; i < all.size(); ++i)
+        if (all[i].size() > all[most].size()) most = i;
+      if (all[most].size() <= 2) break;
+      const double bits = items_[leaders[most]].bits;
+      all[most].erase(std::max_element(all[most].begin() + 1, all[most].end(), [&](int a, int b) {
+        return std::abs(a - bits) < std::abs(b - bits);
+      }));
+    }
+    return all;
+  }
+
+  void enumerate(Group& group, const std::vector<const Limit*>& limits) {
+    const std::vector<std::size_t> first = leaders(group);
+    const std::vector<std::vector<int>> widths = options(first);
+    std::vector<std::size_t> digit(first.size());
+    for (bool more = true; more;) {
+      std::vector<int> bits = lowest_;
+      for (std::size_t i = 0; i < first.size(); ++i)
+        for (const std::size_t k : group.members)
+          if (together_.of(k) == first[i]) bits[k] = widths[i][digit[i]];
+      group.widths.emplace_back();
+      for (const std::size_t k : group.members) group.widths.back().push_back(bits[k]);
+      group.choices.push_back(choice(group, bits, limits));
+      more = false;
+      for (std::size_t i = 0; i < first.size() && !more; ++i) {
+        more = ++digit[i] < widths[i].size();
+        if (!more) digit[i] = 0;
+      }
+    }
+  }
+
+  Choice choice(const Group& group, const std::vector<int>& bits,
+                const std::vector<const Limit*>& limits) const {
+    Choice choice;
+    for (const std::size_t k : group.members) {
+      const auto& allowed = items_[k].allowed;
+      const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin();
+      choice.loss += items_[k].loss(static_cast<std::size_t>(at));
+    }
+    for (const Limit* limit : limits) {
+      Index cost = 0;
+      for (const Sum::Term& term : limit->sum->terms)
+        if (groups_.of(term.left) == groups_.of(group.members[0]))
+          cost += limit->sum->count(term, bits);
+      choice.costs.push_back(cost);
+    }
+    return choice;
+  }
+
+  /// The limits of a component that could be broken at all.
+  std::vector<const Limit*> limits_in(const Union& components, std::size_t component) const {
+    std::vector<const Limit*> some;
+    const Limit* loosest = nullptr;
+    for (const Limit& limit : limits_) {
+      if (limit.sum->terms.empty() || components.of(limit.sum->terms[0].left) != component)
+        continue;
+      loosest = &limit;
+      if (limit.sum->count(highest_) > limit.limit) some.push_back(&limit);
+    }
+    if (some.empty() && loosest) some.push_back(loosest);
+    return some;
+  }
+
+  void solve(const Union& components, std::size_t component) {
+    const std::vector<const Limit*> limits = limits_in(components, component);
+    if (limits.empty()) return;
+    std::vector<Group> groups;
+    for (std::size_t g = 0; g < items_.size(); ++g) {
+      if (groups_.of(g) != g || components.of(g) != component) continue;
+      Group group;
+      for (std::size_t k = g; k < items_.size(); ++k)
+        if (groups_.of(k) == g) group.members.push_back(k);
+      enumerate(group, limits);
+      groups.push_back(std::move(group));
+    }
+    std::vector<std::vector<Choice>> choices;
+    for (const Group& group : groups) choices.push_back(group.choices);
+    std::vector<Index> most;
+    for (const Limit* limit : limits) most.push_back(limit->limit - limit->sum->constant);
+    const Packing packing = pack(choices, most);
+    exact_ &= packing.exact;
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      for (std::size_t m = 0; m < groups[g].members.size(); ++m)
+        bits_[groups[g].members[m]] = groups[g].widths[packing.chosen[g]][m];
+  }
+
+  Union together_, groups_;
+  std::vector<Limit> limits_;
+  std::vector<RoundingItem> items_;
+  std::vector<int> lowest_, highest_, nearest_, bits_;
+  bool exact_ = true;
+};
+
+}  // namespace
+
+Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding,
+                   const Couples& couples) {
+  check_items(items);
+  Union together(items.size());
+  for (const auto& [a, b] : couples) together.join(a, b);
+  std::vector<RoundingItem> shared = coupled(items, couples, together);
+  for (std::size_t k = 0; k < items.size(); ++k)
+    if (together.of(k) == k) shared[k].bits = mean_bits(items, together, k);
+  for (std::size_t k = 0; k < items.size(); ++k) shared[k].bits = shared[together.of(k)].bits;
+  return round_each(shared, rounding);
+}
+
+Rounded round_to_budgets(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                         const Couples& couples) {
+  return Joint(items, budgets, couples).solve();
+}
+
+void check_feasible(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                    const Couples& couples) {
+  Joint(items, budgets, couples).check_feasible();
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant
