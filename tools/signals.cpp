@@ -10,7 +10,6 @@ namespace {
 volatile std::sig_atomic_t noted = 0;
 
 void note(int signal) {
-  constexpr int shell_offset = 128;
   if (noted != 0) ::_exit(shell_offset + signal);
   noted = signal;
 }

@@ -6,6 +6,9 @@ namespace fraqat::tools {
 /// program at once.
 void note_signals();
 
+/// A program that signal s ended exits with this + s, as shells say it.
+constexpr int shell_offset = 128;
+
 /// The signal noted so far; 0 if none.
 int noted_signal();
 

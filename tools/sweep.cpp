@@ -19,8 +19,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int shell_offset = 128;
-
 struct SweepCommand final : Common {
   std::string sweep, out, rows, seeds, from, weights, data_dir;
   std::vector<std::string> settings;

@@ -18,8 +18,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int shell_offset = 128;
-
 struct TrainOptions final : Common {
   std::string recipe, out, from, weights, resume, data_dir;
   std::vector<std::string> settings;
