@@ -10,7 +10,7 @@ namespace {
 
 using Items = std::vector<std::vector<Choice>>;
 
-constexpr std::size_t most_states = 3000;  // of several costs: comparing them is quadratic
+constexpr std::size_t most_states = 10000;  // of several costs: comparing them is quadratic
 
 /// Choices for the first items: their costs and loss, the choice for the last of
 /// them, and the state for those before.
@@ -120,15 +120,17 @@ bool no_dearer(const std::vector<Index>& a, const std::vector<Index>& b) {
   return true;
 }
 
+bool better(const State& a, const State& b) {
+  return a.loss != b.loss ? a.loss < b.loss : a.costs < b.costs;
+}
+
 /// Keeps the states that no other dominates; false if they are too many.
 bool prune(std::vector<State>& states) {
-  std::sort(states.begin(), states.end(), [](const State& a, const State& b) {
-    return a.loss != b.loss ? a.loss < b.loss : a.costs < b.costs;
-  });
+  std::sort(states.begin(), states.end(), better);
   std::vector<State> kept;
   for (State& state : states) {
-    const bool dominated = std::any_of(kept.begin(), kept.end(), [&](const State& better) {
-      return no_dearer(better.costs, state.costs);
+    const bool dominated = std::any_of(kept.begin(), kept.end(), [&](const State& other) {
+      return no_dearer(other.costs, state.costs);
     });
     if (!dominated) kept.push_back(std::move(state));
     if (kept.size() > most_states) return false;
@@ -137,21 +139,54 @@ bool prune(std::vector<State>& states) {
   return true;
 }
 
-/// What the items from k on cost at least.
-std::vector<std::vector<Index>> least_rest(const Items& items, std::size_t limits) {
-  std::vector<std::vector<Index>> rest(items.size() + 1, std::vector<Index>(limits));
-  for (std::size_t k = items.size(); k-- > 0;)
-    for (std::size_t l = 0; l < limits; ++l) {
-      Index least = items[k][0].costs[l];
-      for (const Choice& choice : items[k]) least = std::min(least, choice.costs[l]);
-      rest[k][l] = rest[k + 1][l] + least;
+/// What no packing can be better than, by what the first items have chosen.
+class Bounds {
+ public:
+  Bounds(const Items& items, const std::vector<Index>& limits, const Packing& relaxed)
+      : limits_(limits), relaxed_(relaxed), costs_(items.size() + 1), priced_(items.size() + 1) {
+    costs_.back().assign(limits.size(), 0);
+    for (std::size_t k = items.size(); k-- > 0;) {
+      costs_[k] = costs_[k + 1];
+      double least = std::numeric_limits<double>::infinity();
+      for (const Choice& choice : items[k])
+        least = std::min(least, priced(choice.loss, choice.costs));
+      priced_[k] = priced_[k + 1] + least;
+      for (std::size_t l = 0; l < limits.size(); ++l) {
+        Index cheapest = items[k][0].costs[l];
+        for (const Choice& choice : items[k]) cheapest = std::min(cheapest, choice.costs[l]);
+        costs_[k][l] += cheapest;
+      }
     }
-  return rest;
-}
+  }
+
+  /// False if no choice of the items from k on is within the limits, or if none leads
+  /// to less loss than the relaxation has: at its prices they could not pay for it.
+  bool open(std::size_t k, double loss, const std::vector<Index>& costs) const {
+    double spent = 0;
+    for (std::size_t l = 0; l < limits_.size(); ++l) {
+      if (costs[l] + costs_[k][l] > limits_[l]) return false;
+      spent += relaxed_.prices[l];
+    }
+    return priced(loss, costs) + priced_[k] - spent <= relaxed_.loss * (1 + 1e-9);
+  }
+
+ private:
+  double priced(double loss, const std::vector<Index>& costs) const {
+    for (std::size_t l = 0; l < limits_.size(); ++l)
+      loss += relaxed_.prices[l] * static_cast<double>(costs[l]) /
+              static_cast<double>(std::max<Index>(1, limits_[l]));
+    return loss;
+  }
+
+  const std::vector<Index>& limits_;
+  const Packing& relaxed_;
+  std::vector<std::vector<Index>> costs_;  // of the items from k on, at least
+  std::vector<double> priced_;             // and their loss with the price of their costs
+};
 
 /// All of it by dynamic programming; no choices if there are too many states.
-Packing pack_exactly(const Items& items, const std::vector<Index>& limits) {
-  const std::vector<std::vector<Index>> rest = least_rest(items, limits.size());
+Packing pack_exactly(const Items& items, const std::vector<Index>& limits, const Packing& relaxed) {
+  const Bounds bounds(items, limits, relaxed);
   std::vector<std::vector<State>> table{{State{0, 0, 0, std::vector<Index>(limits.size())}}};
   for (std::size_t k = 0; k < items.size(); ++k) {
     std::vector<State> states;
@@ -159,15 +194,17 @@ Packing pack_exactly(const Items& items, const std::vector<Index>& limits) {
       for (std::size_t c = 0; c < items[k].size(); ++c) {
         const Choice& choice = items[k][c];
         State state{table[k][i].loss + choice.loss, c, i, table[k][i].costs};
-        bool fits = true;
-        for (std::size_t l = 0; l < limits.size(); ++l)
-          fits &= (state.costs[l] += choice.costs[l]) + rest[k + 1][l] <= limits[l];
-        if (fits) states.push_back(std::move(state));
+        for (std::size_t l = 0; l < limits.size(); ++l) state.costs[l] += choice.costs[l];
+        if (bounds.open(k + 1, state.loss, state.costs)) states.push_back(std::move(state));
       }
-    if (!prune(states)) return {};
+    if (k + 1 < items.size() && !prune(states)) return {};
     table.push_back(std::move(states));
   }
-  return packing_of(items, limits.size(), walk_back(table, 0));
+  const std::vector<State>& last = table.back();
+  const auto best = std::min_element(last.begin(), last.end(), better);
+  if (best == last.end()) return {};  // rounding errors: the relaxation is as good
+  return packing_of(items, limits.size(),
+                    walk_back(table, static_cast<std::size_t>(best - last.begin())));
 }
 
 }  // namespace
@@ -175,8 +212,9 @@ Packing pack_exactly(const Items& items, const std::vector<Index>& limits) {
 Packing pack(const std::vector<std::vector<Choice>>& items, const std::vector<Index>& limits) {
   check_feasible(items, limits);
   if (limits.size() == 1) return pack_one_limit(items, limits[0]);
-  const Packing packing = pack_exactly(items, limits);
-  return packing.chosen.size() == items.size() ? packing : pack_relaxed(items, limits);
+  const Packing relaxed = pack_relaxed(items, limits);
+  const Packing packing = pack_exactly(items, limits, relaxed);
+  return packing.chosen.size() == items.size() ? packing : relaxed;
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -16,16 +16,18 @@ struct Packing {
   std::vector<std::size_t> chosen;  // one for each item
   std::vector<Index> costs;         // one for each limit
   double loss = 0;
-  bool exact = true;  // no other packing is better
+  bool exact = true;                // no other packing is better
+  std::vector<double> prices = {};  // of the relaxation: loss for each limit as a whole
 };
 
 /// The choices of least total loss whose costs are within all limits; among equal
 /// ones, the cheaper.  One choice of each item must be the cheapest in every limit,
 /// as the smallest width is.
 ///
-/// Dynamic programming over the items, keeping every state that no other dominates.
+/// Dynamic programming over the items, keeping every state that no other dominates and
+/// that may still become better than the relaxation.
 /// With one limit, if the best packing uses less than 99 % of it, the best that uses
-/// more is taken, if there is any.  With several limits and more than a few thousand
+/// more is taken, if there is any.  With several limits and more than ten thousand
 /// states it becomes a relaxation: prices on the limits, found by bisection, then
 /// exchanges of one or two choices until none is better; `exact` tells.
 ///

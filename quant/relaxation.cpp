@@ -17,7 +17,7 @@ class Relaxation {
   Packing solve() {
     find_prices();
     for (int i = 0; i < most_exchanges && (exchange_one() || exchange_two()); ++i) continue;
-    Packing packing{chosen_, costs(), 0, false};
+    Packing packing{chosen_, costs(), 0, false, prices_};
     for (std::size_t k = 0; k < items_.size(); ++k) packing.loss += items_[k][chosen_[k]].loss;
     return packing;
   }
@@ -26,7 +26,7 @@ class Relaxation {
   double priced(const Choice& choice) const {
     double sum = choice.loss;
     for (std::size_t l = 0; l < limits_.size(); ++l)
-      sum += prices_[l] * static_cast<double>(choice.costs[l]) / static_cast<double>(limits_[l]);
+      sum += prices_[l] * static_cast<double>(choice.costs[l]) / static_cast<double>(std::max<Index>(1, limits_[l]));
     return sum;
   }
 
