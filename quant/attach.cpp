@@ -11,14 +11,6 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
-std::unique_ptr<RangePolicy> make_range(const std::string& range, const RangeOptions& options) {
-  if (range == "minmax") return minmax_range(options);
-  if (range == "mse") return mse_range(options);
-  check(range == "learned", "[attach] no such range policy: got ", range,
-        "; expected minmax, mse or learned");
-  return learned_range(options);
-}
-
 /// Fills the slots, group by group.
 class Plan {
  public:
@@ -167,7 +159,6 @@ class Plan {
     const bool positive = not_negative_.count(node.output().id()) > 0;
     if (positive) spec.affine = false;
     const Coding coding = positive || spec.affine ? Coding::natural : Coding::twos;
-    if (spec.affine && spec.range == "learned") spec.range = "mse";
     const Index elements = std::max<Index>(1, node.output().value().size() / batch_);
     return fill(node, "output_q", Role::activation, elements, coding, 1, 0, spec);
   }
@@ -192,6 +183,9 @@ class Plan {
                                 : Widths::range(spec.lowest, spec.highest);
     RangeOptions range{
         coding, widths, rows, spec.affine, role == Role::activation, role == Role::weight};
+    range.momentum = spec.momentum;
+    range.percentile = spec.percentile;
+    if (spec.gradient_scale == "lsq") range.elements = elements / rows;
     Policies policies = make_policies(spec.bits, start(spec), range, make_range(spec.range, range));
     socket.fill(std::make_shared<Quantizer>(
         Quantizer::Info{name_of(node, which), role, elements, coding, widths, rows, channels},

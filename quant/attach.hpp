@@ -12,11 +12,13 @@ struct TensorSpec {
   std::string bits = "fixed";  // one of bit_policies() (bits_by_name.hpp)
   double start = 8;            // the width (fixed) or where the search starts
   int lowest = min_bits, highest = max_bits;
-  std::string range = "learned";  // minmax | mse | learned
-  bool per_channel = false;       // weights only, not of a transposed conv
-  bool affine = false;            // activations of both signs: zero-point instead of a sign;
-                                  // learned ranges have none, mse is taken then
-  bool random_start = false;      // learned widths start anywhere in [lowest, highest]
+  std::string range = "learned";        // minmax | percentile | mse | kl | learned
+  bool per_channel = false;             // weights only, not of a transposed conv
+  bool affine = false;                  // activations of both signs: zero-point instead of a sign
+  bool random_start = false;            // learned widths start anywhere in [lowest, highest]
+  double percentile = 99.99;            // of the numbers, inside the range of `percentile`
+  double momentum = 0.1;                // minmax of activations: of the moving average; 0: none
+  std::string gradient_scale = "none";  // of learned ranges: none | lsq, 1 / sqrt(N hi)
 };
 
 struct Spec {

@@ -157,7 +157,7 @@ class StepRange final : public RangePolicy {
     const Real largest = *std::max_element(scale.span().begin(), scale.span().end());
     for (Index r = 0; r < share_.size(); ++r) {
       share_[r] = scale[r] / largest;
-      middle_[r] = ranges.zero[at * share_.size() + r] /
+      middle_[r] = ranges.zero.value()[at * share_.size() + r] /
                    static_cast<Real>(level_steps(step_->coding, step_->widths[at]));
     }
     step_->log_range.value()[0] = static_cast<Real>(std::log(static_cast<double>(largest) * n));
@@ -175,12 +175,12 @@ class StepRange final : public RangePolicy {
       }
     if (Tape::current() && Tape::current()->records() == Tape::Records::graph) {
       Tape aside;  // how log xmax becomes s is no part of the model's graph
-      return {op::mul(op::exp(Var(step_->log_range.value())), Var(part)), zero};
+      return {op::mul(op::exp(Var(step_->log_range.value())), Var(part)), Var(zero)};
     }
-    return {op::mul(op::exp(step_->log_range), Var(part)), zero};
+    return {op::mul(op::exp(step_->log_range), Var(part)), Var(zero)};
   }
 
-  Var parameter() const override { return step_->log_range; }
+  std::vector<Var> parameters() const override { return {step_->log_range}; }
 
   void visit(nn::Visitor& visitor) override {
     visitor.parameter("log_range", step_->log_range);

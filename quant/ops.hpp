@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "core/ops.hpp"
 #include "quant/grid.hpp"
 #include "quant/level.hpp"
@@ -10,16 +12,18 @@ namespace fraqat::inline FRAQAT_PRECISION::op {
 struct FakeQuantOptions {
   quant::Coding coding = quant::Coding::natural;
   quant::Widths widths;
-  int first = 0, last = 0;  // the candidates [first, last) whose gradient is asked for
+  int first = 0, last = 0;        // the candidates [first, last) whose gradient is asked for
+  std::string_view tensor = "x";  // its name in errors
 };
 
 /// y = sum_j p_j Q_j(x) with Q_j(x) = s_j (clamp(rne(x / s_j) + z_j, lo_j, hi_j) - z_j), one
-/// pass over x for all candidate widths j.
+/// pass over x for all candidate widths j; z_j = rne(zero_j), so that 0 stays a value where
+/// lo_j <= zero_j <= hi_j.
 ///
 /// p[J]: weights of the candidates; a one-hot p gives exactly Q_j(x).
 /// scale[J, R]: s_j > 0, one for each of R rows of x's first dimension (R = 1: one for all).
-/// zero[J, R]: whole numbers z_j; no gradient.
-Var fake_quant(const Var& x, const Var& p, const Var& scale, const Tensor& zero,
+/// zero[J, R]: zero-points, whole or not.
+Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
                const FakeQuantOptions& options);
 
 /// y, a quantized x; in the backward pass x is besides drawn to y, by 2 strength (x - y) where
@@ -45,6 +49,9 @@ Var level_scale(const Var& bits, const Var& scale, quant::Coding coding,
 /// (bits[1]): level_grid.  scale and zero are [R], one for each row of x, or [1].
 Var level_quant(const Var& x, const Var& scale, const Var& zero, const Var& bits,
                 quant::Coding coding);
+
+/// x, with a gradient that is `factor` times as large, element by element.
+Var scale_gradient(const Var& x, const Tensor& factor);
 
 /// Sum over j of p_j widths_j: the fractional bit-width.
 Var expected_width(const Var& p, const quant::Widths& widths);

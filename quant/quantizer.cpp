@@ -1,5 +1,8 @@
 #include "quant/quantizer.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 namespace {
@@ -23,19 +26,31 @@ Var Quantizer::operator()(const Var& x) {
   if (mode_ == Mode::off) return x;
   if (mode_ == Mode::observe) {
     range_->observe(x.value());
+    for (const Real v : x.value().span()) {
+      lowest_ = std::min(lowest_, v);
+      highest_ = std::max(highest_, v);
+    }
     return x;
   }
   const Ranges ranges = range_->ranges(x.value());
   const BitPolicy::Choice choice = bits_->choose();
-  if (choice.level) return quantize_to_level(x, ranges, choice.level);
+  const Var y = choice.level ? quantize_to_level(x, ranges, choice.level)
+                             : quantize_to_widths(x, ranges, choice);
+  if (look_) check_codes(x.value(), y.value());
+  look_ = false;
+  return y;
+}
+
+Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
+                                  const BitPolicy::Choice& choice) const {
   const Var y = op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
-                               {info_.coding, info_.widths, choice.first, choice.last});
+                               {info_.coding, info_.widths, choice.first, choice.last, info_.name});
   return damped(x, y, choice.p.value(), ranges.scale.value());
 }
 
 Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits) {
   const Var scale = op::level_scale(bits, ranges.scale, info_.coding, info_.widths);
-  const Var zero = level_zero(Var(ranges.zero), static_cast<double>(bits.value()[0]));
+  const Var zero = level_zero(ranges.zero, static_cast<double>(bits.value()[0]));
   const Var y = op::level_quant(x, scale, zero, bits, info_.coding);
   return damped(x, y, Tensor({1}, Real(1)), scale.value().reshape({1, scale.value().size()}));
 }
@@ -56,6 +71,22 @@ Var Quantizer::damped(const Var& x, const Var& y, const Tensor& p, const Tensor&
   const TrainingStep* step = TrainingStep::current();
   if (damping_ == 0 || !step || !step->noise()) return y;
   return op::dampen(x, y, half_steps(p, scale), damping_);
+}
+
+void Quantizer::check_codes(const Tensor& x, const Tensor& y) const {
+  Real low = x[0], high = x[0];
+  for (const Real v : x.span()) {
+    check(std::isfinite(v), "[quant] ", info_.name, " has to quantize what is no number: got ", v,
+          "; expected finite ones; try a smaller rate or clip");
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+  const auto numbers = y.span();
+  const bool same = std::all_of(numbers.begin(), numbers.end(), [&](Real v) { return v == y[0]; });
+  check(!same || low == high, "[quant] the range of ", info_.name,
+        " collapsed: all numbers have the same code: got numbers from ", low, " to ", high,
+        ", which all become ", y[0], "; expected two codes or more; try a smaller rate or clip, a ",
+        "smaller range rate, more bits or another range policy");
 }
 
 void Quantizer::visit(nn::Visitor& visitor) {

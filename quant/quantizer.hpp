@@ -38,6 +38,14 @@ class Quantizer final : public nn::Transform {
   const BitPolicy& bits() const { return *bits_; }
   RangePolicy& range() { return *range_; }
 
+  /// Looks closely at the next tensor it quantizes: an Error names the slot if a number
+  /// of it is none, or if numbers that differ all get the same code.
+  void look() { look_ = true; }
+
+  /// The smallest and the largest number that calibration has seen, or 0.
+  Real lowest_seen() const { return lowest_; }
+  Real highest_seen() const { return highest_; }
+
   Mode mode() const { return mode_; }
   void set_mode(Mode mode) { mode_ = mode; }
 
@@ -57,16 +65,19 @@ class Quantizer final : public nn::Transform {
   void set_learned_bits(double bits) { learned_ = bits; }
 
  private:
+  Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
   Var level_zero(const Var& zero, double bits) const;
   Var damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const;
+  void check_codes(const Tensor& x, const Tensor& y) const;
 
   Info info_;
   std::unique_ptr<BitPolicy> bits_;
   std::unique_ptr<RangePolicy> range_;
   Mode mode_ = Mode::off;
   Real damping_ = 0;
-  bool frozen_ = false;
+  bool frozen_ = false, look_ = false;
+  Real lowest_ = 0, highest_ = 0;
   double learned_ = 0;
 };
 

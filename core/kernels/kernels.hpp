@@ -71,6 +71,7 @@ struct ChannelScale {
 struct LevelSums {
   Real value;  // sum dy scale c
   Real slope;  // weight sum dy (c - x / scale where lo <= x / scale <= hi)
+  Real zero;   // -weight scale sum dy where x / scale < lo or > hi
 };
 
 /// A step of SGD or Adam, which weights of a tensor take alike: the names of optim/.

@@ -25,10 +25,16 @@ template <class V>
   return lane[0];
 }
 
+// Numbers that are being summed, lane by lane.
+struct Lanes {
+  Real value[sums] = {}, slope[sums] = {}, clipped[sums] = {};
+};
+
 // What as many numbers as V has lanes add to their sums, and their dx.
 template <bool with_dx, bool add, class V>
 [[gnu::always_inline]] inline void backward_of(const Level& level, const Real* x, const Real* dy,
-                                               Real* dx, Real* value, Real* slope) {
+                                               Real* dx, Lanes& lanes, Index lane) {
+  Real *value = lanes.value + lane, *slope = lanes.slope + lane, *clipped = lanes.clipped + lane;
   const V lo = V{} + level.lo, hi = V{} + level.hi;
   const V u = read<V>(x) / level.scale, d = read<V>(dy);
   const V code = code_of(u, lo, hi);
@@ -36,6 +42,7 @@ template <bool with_dx, bool add, class V>
   const V part = u >= lo ? (u <= hi ? u : V{}) : V{};
   write<V>(value, read<V>(value) + d * code);
   write<V>(slope, read<V>(slope) + d * (code - part));
+  write<V>(clipped, read<V>(clipped) + (d - kept));
   if constexpr (with_dx) {
     const V g = level.weight * kept;
     write<V>(dx, add ? read<V>(dx) + g : g);
@@ -45,16 +52,16 @@ template <bool with_dx, bool add, class V>
 template <bool with_dx, bool add>
 void backward(const Level& level, const Real* __restrict__ x, const Real* __restrict__ dy,
               Real* __restrict__ dx, Index n, LevelSums& result) {
-  Real value[sums] = {}, slope[sums] = {};
+  Lanes lanes;
   Index i = 0;
   for (; i + sums <= n; i += sums)
     for (Index w = 0; w < sums; w += L)
       backward_of<with_dx, add, Vector>(level, x + i + w, dy + i + w, with_dx ? dx + i + w : dx,
-                                        value + w, slope + w);
+                                        lanes, w);
   for (Index lane = 0; i < n; ++i, ++lane)
-    backward_of<with_dx, add, Real>(level, x + i, dy + i, with_dx ? dx + i : dx, value + lane,
-                                    slope + lane);
-  result = {tree(value) * level.scale, tree(slope) * level.weight};
+    backward_of<with_dx, add, Real>(level, x + i, dy + i, with_dx ? dx + i : dx, lanes, lane);
+  result = {tree(lanes.value) * level.scale, tree(lanes.slope) * level.weight,
+            -tree(lanes.clipped) * level.scale * level.weight};
 }
 
 }  // namespace

@@ -37,7 +37,10 @@ struct Tensors {
   double start = 3;                 // width (fixed), or where the search starts
   bool random_start = false;
   int lowest = 2, highest = 8;
-  std::string range = "learned";  // minmax | mse | learned
+  std::string range = "learned";  // minmax | percentile | mse | kl | learned
+  double percentile = 99.99;      // of the numbers, inside the range of `percentile`
+  double momentum = 0.1;  // of minmax: the moving average of activations in training; 0: none
+  std::string gradient_scale = "none";  // of learned ranges: none | lsq
   bool per_channel = false;
   bool affine = false;
   double average_bits = 0;  // budget: average width; 0: none

@@ -87,7 +87,10 @@ void Table::tensors(const std::string& section, Tensors& t, bool weights) {
   add(section + ".random_start", &t.random_start);
   range(section + ".lowest", &t.lowest, quant::min_bits, quant::max_bits);
   range(section + ".highest", &t.highest, quant::min_bits, quant::max_bits);
-  words(section + ".range", t.range, {"minmax", "mse", "learned"});
+  words(section + ".range", t.range, {"minmax", "percentile", "mse", "kl", "learned"});
+  range(section + ".percentile", &t.percentile, 50, 100);
+  if (!weights) range(section + ".momentum", &t.momentum, 0, 1);
+  words(section + ".gradient_scale", t.gradient_scale, {"none", "lsq"});
   if (weights) add(section + ".per_channel", &t.per_channel);
   if (!weights) add(section + ".affine", &t.affine);
   range(section + ".average_bits", &t.average_bits, 0, quant::max_bits);

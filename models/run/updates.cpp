@@ -47,7 +47,7 @@ Updates::Updates(nn::Module& model, const Recipe& recipe, const Training& traini
       range_rate_(schedule(training, recipe.range_rate, steps)) {
   std::vector<Var> ranges, bits;
   for (quant::Quantizer* q : quant::quantizers(model)) {
-    if (const Var range = q->range().parameter()) ranges.push_back(range);
+    for (const Var& range : q->range().parameters()) ranges.push_back(range);
     if (const Var width = q->bits().parameter()) bits.push_back(width);
   }
   optim::ParameterGroup decayed{{}, 1, training.weight_decay, "weights"};

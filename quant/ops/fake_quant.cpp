@@ -6,14 +6,15 @@
 #include "quant/ops.hpp"
 
 /// y = sum_j p_j Q_j(x),   Q_j(x) = s_j c_j(x),   c_j = clamp(rne(x / s_j), lo_j - z_j, hi_j -
-/// z_j).
+/// z_j),   z_j = rne(zero_j).
 ///
 /// Rounding has no useful derivative; it is passed straight through (Bengio et
 /// al., 2013), the ends of the clamp not (u = x / s_j, inside = lo <= u + z <= hi):
 ///
-///   dL/dx   = sum_j p_j dL/dy [inside_j]
-///   dL/dp_j = sum   dL/dy Q_j(x)                      =: D_j
-///   dL/ds_j = p_j sum dL/dy (c_j - u [inside_j])      (LSQ, Esser et al., 2020)
+///   dL/dx      = sum_j p_j dL/dy [inside_j]
+///   dL/dp_j    = sum   dL/dy Q_j(x)                      =: D_j
+///   dL/ds_j    = p_j sum dL/dy (c_j - u [inside_j])      (LSQ, Esser et al., 2020)
+///   dL/dzero_j = -p_j s_j sum dL/dy [not inside_j]       (LSQ+, Bhalgat et al., 2020)
 ///
 /// All candidates are computed in one pass over x, block by block.  Sums run
 /// over fixed chunks, which are added up in index order in double.
@@ -21,12 +22,12 @@ namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
 constexpr Index chunk = 1 << 14;  // elements of one task
+constexpr Index kinds = 3;        // of sums: for p, scale and zero
 
 struct FakeQuant {
   static constexpr std::string_view name = "fake_quant";
   FakeQuantOptions options;
-  Tensor zero;
-  Tensor x = {}, p = {}, scale = {};
+  Tensor x = {}, p = {}, scale = {}, zero = {};
   const kernels::Table::Levels& kernel = kernels::active().levels;
 
   /// Attributes of the candidate in force; only a one-hot choice has them.
@@ -36,7 +37,8 @@ struct FakeQuant {
     const quant::Grid grid = quant::grid_of(options.coding, options.widths[j]);
     Tensor scales({rows()}), zeros({rows()});
     std::copy_n(scale.data() + j * rows(), rows(), scales.data());
-    std::copy_n(zero.data() + j * rows(), rows(), zeros.data());
+    std::transform(zero.data() + j * rows(), zero.data() + (j + 1) * rows(), zeros.data(),
+                   [](Real z) { return quant::round_even(z); });
     a("bits", options.widths[j]);
     a("lo", grid.lo);
     a("hi", grid.hi);
@@ -44,10 +46,12 @@ struct FakeQuant {
     a("zero", zeros);
   }
 
-  Tensor forward(const Tensor& input, const Tensor& weights, const Tensor& scales) {
+  Tensor forward(const Tensor& input, const Tensor& weights, const Tensor& scales,
+                 const Tensor& zeros) {
     x = input;
     p = weights;
     scale = scales;
+    zero = zeros;
     Tensor y(x.shape());
     for_each_chunk([&](Index row, Index begin, Index n, Index) {
       bool add = false;
@@ -61,27 +65,30 @@ struct FakeQuant {
     return y;
   }
 
-  std::array<Tensor, 3> backward(const Tensor& dy, Needs<3> needs) const {
+  std::array<Tensor, 4> backward(const Tensor& dy, Needs<4> needs) const {
     const Index count = p.size();
     Tensor dx = needs[0] ? Tensor(x.shape()) : Tensor();
-    Tensor sums({tasks(), count, 2});
+    Tensor sums({tasks(), count, kinds});
     for_each_chunk([&](Index row, Index begin, Index n, Index task) {
       bool add = false;
       for (Index j = 0; j < count; ++j) {
         const bool asked = needs[1] && j >= options.first && j < options.last;
         kernels::LevelSums sum{};
         if (p[j] != 0 || asked) {
-          Real* to = needs[0] && p[j] != 0 ? dx.data() + begin : nullptr;
-          kernel.backward(level(j, row), add, x.data() + begin, dy.data() + begin, to, n, sum);
-          add |= to != nullptr;
+          Real* at = needs[0] && p[j] != 0 ? dx.data() + begin : nullptr;
+          kernel.backward(level(j, row), add, x.data() + begin, dy.data() + begin, at, n, sum);
+          add |= at != nullptr;
         }
-        sums[(task * count + j) * 2] = asked ? sum.value : Real(0);
-        sums[(task * count + j) * 2 + 1] = p[j] != 0 ? sum.slope : Real(0);
+        Real* to = sums.data() + (task * count + j) * kinds;
+        to[0] = asked ? sum.value : Real(0);
+        to[1] = p[j] != 0 ? sum.slope : Real(0);
+        to[2] = p[j] != 0 ? sum.zero : Real(0);
       }
       if (needs[0] && !add) std::fill_n(dx.data() + begin, n, Real(0));
     });
     return {dx, needs[1] ? add_up(sums, 0, p.shape(), tasks()) : Tensor(),
-            needs[2] ? add_up(sums, 1, scale.shape(), tasks() / rows()) : Tensor()};
+            needs[2] ? add_up(sums, 1, scale.shape(), tasks() / rows()) : Tensor(),
+            needs[3] ? add_up(sums, 2, zero.shape(), tasks() / rows()) : Tensor()};
   }
 
  private:
@@ -92,7 +99,7 @@ struct FakeQuant {
 
   kernels::Level level(Index j, Index row) const {
     const quant::Grid grid = quant::grid_of(options.coding, options.widths[static_cast<int>(j)]);
-    const Real z = zero[j * rows() + row];
+    const Real z = quant::round_even(zero[j * rows() + row]);
     return {scale[j * rows() + row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z,
             p[j]};
   }
@@ -116,7 +123,7 @@ struct FakeQuant {
       for (Index g = 0; g < groups; ++g) {
         double sum = 0;
         for (Index t = g * group; t < (g + 1) * group; ++t)
-          sum += static_cast<double>(partial[(t * count + j) * 2 + which]);
+          sum += static_cast<double>(partial[(t * count + j) * kinds + which]);
         total[j * groups + g] = static_cast<Real>(sum);
       }
     return total;
@@ -125,7 +132,7 @@ struct FakeQuant {
 
 }  // namespace
 
-Var fake_quant(const Var& x, const Var& p, const Var& scale, const Tensor& zero,
+Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
                const FakeQuantOptions& options) {
   const Index count = options.widths.count();
   check(p.shape() == Shape({count}), "[fake_quant] one weight for each candidate width: got p of ",
@@ -141,10 +148,16 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Tensor& zero,
         "[fake_quant] no such candidates: got [", options.first, ", ", options.last,
         "); expected a part of [0, ", count, ")");
   for (const Real s : scale.value().span())
-    check(s > 0 && std::isfinite(s), "[fake_quant] a range collapsed: got scale ", s,
+    check(s > 0 && std::isfinite(s), "[fake_quant] the range of ", options.tensor,
+          " collapsed: got scale ", s,
           "; expected a positive number; try a smaller rate or clip, a smaller range rate, or "
           "another range policy");
-  return apply(FakeQuant{options, zero}, x, p, scale);
+  for (const Real z : zero.value().span())
+    check(std::isfinite(z), "[fake_quant] the range of ", options.tensor,
+          " collapsed: got zero-point ", z,
+          "; expected a number; try a smaller rate or clip, a smaller range rate, or another "
+          "range policy");
+  return apply(FakeQuant{options}, x, p, scale, zero);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -62,8 +62,8 @@ Agreement compare(const Graph& graph, const Outputs& outputs, const std::vector<
 }
 
 Var four_bits(const Var& x, float scale, float zero, quant::Coding coding) {
-  return op::fake_quant(x, Var(Tensor({1}, 1.0f)), Var(Tensor({1, 1}, scale)), Tensor({1, 1}, zero),
-                        {coding, quant::Widths::one(4), 0, 0});
+  return op::fake_quant(x, Var(Tensor({1}, 1.0f)), Var(Tensor({1, 1}, scale)),
+                        Var(Tensor({1, 1}, zero)), {coding, quant::Widths::one(4), 0, 0});
 }
 
 /// Two 1 x 1 convolutions of one channel, batch norm and ReLU between them.

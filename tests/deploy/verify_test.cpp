@@ -63,6 +63,27 @@ TEST_CASE("verify: engine, evaluated graph and module agree") {
   }
 }
 
+TEST_CASE("verify: learned zero-points are deployed as they are trained, whole") {
+  const auto model = models::make("tiny-resnet", {28, 28, 1}, 10, 3);
+  quant::Spec spec;
+  spec.weight.start = spec.activation.start = 5;
+  spec.activation.affine = true;
+  quant::quantize(*model, test::model_images(8, 1), spec);
+  int moved = 0;
+  for (quant::Quantizer* q : quant::quantizers(*model))
+    if (const auto learned = q->range().parameters(); learned.size() == 2) {
+      Var share = learned[1];
+      for (Real& z : share.value().span()) z += Real(2.7) / 31;  // 2.7 codes further on
+      ++moved;
+    }
+  CHECK(moved > 0);
+  const Graph graph = lower(*model, test::model_images(1, 1));
+  int away = 0;
+  for (int i = 1; i <= static_cast<int>(graph.ops.size()); ++i) away += graph.value(i).zero >= 3;
+  CHECK(away >= moved);
+  CHECK(verify(reread(graph), &graph, model.get(), batches_for(graph, 40)).passed());
+}
+
 TEST_CASE("verify finds one altered code, though every checksum is right") {
   const auto model = test::quantized_model("lenet5-bn", false);
   const Graph graph = lower(*model, test::model_images(1, 1));

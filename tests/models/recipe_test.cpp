@@ -64,7 +64,10 @@ Tensors random_tensors(Dice& dice, bool weights) {
   t.highest = dice.whole(6, 8);
   t.start = t.bits == "fixed" ? dice.whole(4, 6) : dice.real(4, 6);
   t.random_start = dice.flag();
-  t.range = dice.word({"minmax", "mse", "learned"});
+  t.range = dice.word({"minmax", "percentile", "mse", "kl", "learned"});
+  t.percentile = dice.real(50, 100);
+  t.gradient_scale = dice.word({"none", "lsq"});
+  if (!weights) t.momentum = dice.real(0, 1);
   if (weights) t.per_channel = dice.flag();
   if (!weights) t.affine = dice.flag();
   if (t.bits == "fixed" || t.bits == "schedule") return t;  // nothing to learn, so no budget

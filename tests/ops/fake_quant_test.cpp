@@ -29,6 +29,7 @@ struct Level {
   double slope(double x) const {  // dQ/ds of LSQ
     return inside(x) ? code(x) - u(x) : code(x) - zero;
   }
+  double shift(double x) const { return inside(x) ? 0 : -scale; }  // dQ/dzero of LSQ+
 };
 
 struct Setup {
@@ -42,14 +43,15 @@ struct Setup {
     const double half = std::pow(2.0, bits - 1);
     const double lo = coding == Coding::symmetric ? 1 - half : coding == Coding::twos ? -half : 0;
     const double hi = coding == Coding::natural ? 2 * half - 1 : half - 1;
-    return {double(scale[j * rows + row]), double(zero[j * rows + row]), lo, hi};
+    const double z = double(zero[j * rows + row]);
+    return {double(scale[j * rows + row]), std::nearbyint(z), lo, hi};
   }
 
   op::FakeQuantOptions options() const { return {coding, widths, 0, widths.count()}; }
 
   test::Function function() const {
     return [*this](std::span<const Var> in) {
-      return op::fake_quant(in[0], in[1], in[2], zero, options());
+      return op::fake_quant(in[0], in[1], in[2], in.size() > 3 ? in[3] : Var(zero), options());
     };
   }
 };
@@ -57,7 +59,7 @@ struct Setup {
 Setup make(Coding coding, Index rows, bool zeros) {
   Setup setup{coding, Widths::range(2, 5), rows, Tensor({4, rows}, Real(0))};
   if (zeros)
-    for (Index i = 0; i < setup.zero.size(); ++i) setup.zero[i] = Real(i % 3);
+    for (Index i = 0; i < setup.zero.size(); ++i) setup.zero[i] = Real(i % 3) + Real(0.3);
   return setup;
 }
 
@@ -79,19 +81,21 @@ Tensor one_hot(Index count, Index at) {
 std::vector<Tensor> declared(const Setup& setup, std::span<const Tensor> in, const Tensor& dy) {
   const Tensor &x = in[0], &p = in[1], &s = in[2];
   std::vector<Tensor> g{Tensor(x.shape(), Real(0)), Tensor(p.shape(), Real(0)),
-                        Tensor(s.shape(), Real(0))};
+                        Tensor(s.shape(), Real(0)), Tensor(s.shape(), Real(0))};
   const Index length = x.size() / setup.rows;
   for (Index j = 0; j < p.size(); ++j)
     for (Index row = 0; row < setup.rows; ++row) {
       const Level level = setup.level(s, j, row);
-      double D = 0, S = 0;
+      double D = 0, S = 0, Z = 0;
       for (Index i = row * length; i < (row + 1) * length; ++i) {
         if (level.inside(double(x[i]))) g[0][i] += p[j] * dy[i];
         D += double(dy[i]) * level.value(double(x[i]));
         S += double(dy[i]) * level.slope(double(x[i]));
+        Z += double(dy[i]) * level.shift(double(x[i]));
       }
       g[1][j] += Real(D);
       g[2][j * setup.rows + row] = Real(double(p[j]) * S);
+      g[3][j * setup.rows + row] = Real(double(p[j]) * Z);
     }
   return g;
 }
@@ -109,7 +113,7 @@ TEST_CASE("fake_quant: straight-through gradients follow their declared formula"
             // No x within rounding of a decision, so that float and double agree on it.
             Tensor x = test::normal(shape);
             for (Real& v : x.span()) v = std::round(v * 64) / 64 + Real(0.003);
-            test::surrogate_check("fake_quant", setup.function(), {x, p, scales(setup)},
+            test::surrogate_check("fake_quant", setup.function(), {x, p, scales(setup), setup.zero},
                                   [&](std::span<const Tensor> in, const Tensor& dy) {
                                     return declared(setup, in, dy);
                                   });
@@ -130,10 +134,10 @@ TEST_CASE("fake_quant: one-hot weights are exactly the fixed width") {
       const Setup setup = make(coding, 1, false);
       const Tensor s = scales(setup), x = test::normal({41, 19});
       const Var many =
-          op::fake_quant(Var(x), Var(one_hot(4, j)), Var(s), setup.zero, setup.options());
+          op::fake_quant(Var(x), Var(one_hot(4, j)), Var(s), Var(setup.zero), setup.options());
       const Widths width = Widths::one(setup.widths[static_cast<int>(j)]);
       const Var fixed = op::fake_quant(Var(x), Var(Tensor({1}, Real(1))), Var(Tensor({1, 1}, s[j])),
-                                       Tensor({1, 1}, Real(0)), {coding, width, 0, 1});
+                                       Var(Tensor({1, 1}, Real(0))), {coding, width, 0, 1});
       CHECK(test::numbers(many.value()) == test::numbers(fixed.value()));
     }
 }
@@ -146,7 +150,7 @@ TEST_CASE("fake_quant: few levels, idempotent, monotone, half a step off at most
       Tensor x = test::normal({1000});
       std::sort(x.data(), x.data() + x.size());
       const auto q = [&](const Tensor& t) {
-        return op::fake_quant(Var(t), Var(p), Var(s), setup.zero, setup.options()).value();
+        return op::fake_quant(Var(t), Var(p), Var(s), Var(setup.zero), setup.options()).value();
       };
       const Tensor y = q(x);
       const Level level = setup.level(s, j, 0);
@@ -165,7 +169,7 @@ TEST_CASE("fake_quant: ties go to even") {
   const Tensor x({6}, std::array<Real, 6>{Real(0.5), Real(1.5), Real(2.5), Real(-0.5), Real(-1.5),
                                           Real(-2.5)});
   const Var y = op::fake_quant(Var(x), Var(Tensor({1}, Real(1))), Var(Tensor({1, 1}, Real(1))),
-                               Tensor({1, 1}, Real(0)), {Coding::twos, Widths::one(4), 0, 1});
+                               Var(Tensor({1, 1}, Real(0))), {Coding::twos, Widths::one(4), 0, 1});
   CHECK(test::numbers(y.value()) == std::vector<Real>{0, 2, 2, 0, -2, -2});
 }
 
@@ -176,7 +180,7 @@ TEST_CASE("fake_quant: only the candidates asked for get a gradient") {
   op::FakeQuantOptions options = setup.options();
   options.first = 1;
   options.last = 3;
-  tape.backward(op::sum(op::fake_quant(x, p, s, setup.zero, options)));
+  tape.backward(op::sum(op::fake_quant(x, p, s, Var(setup.zero), options)));
   CHECK(p.grad()[0] == 0);
   CHECK(p.grad()[1] != 0);
   CHECK(p.grad()[2] != 0);
@@ -187,7 +191,8 @@ TEST_CASE("fake_quant: same bits for any number of threads") {
   for (const Index rows : {1, 37}) {
     const Setup setup = make(Coding::symmetric, rows, false);
     const Tensor p({4}, std::array<Real, 4>{Real(0.1), Real(0.4), Real(0.3), Real(0.2)});
-    test::same_bits_for_any_threads(setup.function(), {test::normal({37, 2111}), p, scales(setup)});
+    test::same_bits_for_any_threads(setup.function(),
+                                    {test::normal({37, 2111}), p, scales(setup), setup.zero});
   }
 }
 
@@ -195,7 +200,9 @@ TEST_CASE("fake_quant: what does not fit is refused") {
   const Setup setup = make(Coding::symmetric, 1, false);
   const Var x(test::normal({3, 4})), p(one_hot(4, 0)), s(scales(setup));
   const auto call = [&](const Var& pp, const Var& ss, const Tensor& z) {
-    op::fake_quant(x, pp, ss, z, setup.options());
+    op::FakeQuantOptions options = setup.options();
+    options.tensor = "conv1.weight_q";
+    op::fake_quant(x, pp, ss, Var(z), options);
   };
   CHECK_THROWS_WITH_AS(call(Var(one_hot(3, 0)), s, setup.zero),
                        "[fake_quant] one weight for each candidate width: got p of [3]; expected "
@@ -210,9 +217,14 @@ TEST_CASE("fake_quant: what does not fit is refused") {
                        "for each of the first dimension",
                        Error);
   CHECK_THROWS_WITH_AS(call(p, Var(Tensor({4, 1}, Real(0))), setup.zero),
-                       "[fake_quant] a range collapsed: got scale 0; expected a positive number; "
-                       "try a smaller rate or clip, a smaller range rate, or another range policy",
+                       "[fake_quant] the range of conv1.weight_q collapsed: got scale 0; expected "
+                       "a positive number; try a smaller rate or clip, a smaller range rate, or "
+                       "another range policy",
                        Error);
+  for (const Real bad : {std::nan(""), HUGE_VAL}) {
+    CHECK_THROWS_AS(call(p, Var(Tensor({4, 1}, bad)), setup.zero), Error);
+    CHECK_THROWS_AS(call(p, s, Tensor({4, 1}, bad)), Error);
+  }
 }
 
 }  // namespace fraqat::fake_quant_test

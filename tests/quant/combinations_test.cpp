@@ -19,7 +19,7 @@ using quant::Role;
 
 namespace {
 
-const std::vector<std::string> ranges = {"minmax", "mse", "learned"};
+const std::vector<std::string> ranges = {"minmax", "percentile", "mse", "kl", "learned"};
 
 /// What a network is quantized with.
 struct Combination {
@@ -218,7 +218,7 @@ TEST_CASE("combinations: step and range are the level of their width, and both a
     CHECK(std::log(double(step.value()[0])) == doctest::Approx(now).epsilon(1e-4));
   }
   check_step(*model);
-  for (Quantizer* q : searched(*model)) CHECK(q->range().parameter().grad()[0] != 0);
+  for (Quantizer* q : searched(*model)) CHECK(q->range().parameters()[0].grad()[0] != 0);
 }
 
 TEST_CASE("combinations: what cannot be is refused") {

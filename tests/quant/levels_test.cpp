@@ -76,11 +76,12 @@ void check_backward(const kernels::Table& table, const Case& c) {
   table.levels.backward(c.level, false, c.x.data(), c.dy.data(), dx.data(), n, sums);
   table.levels.backward(c.level, true, c.x.data(), c.dy.data(), added.data(), n, same);
   table.levels.backward(c.level, false, c.x.data(), c.dy.data(), nullptr, n, without);
-  double value = 0, slope = 0, size = 1;
+  double value = 0, slope = 0, zero = 0, size = 1;
   for (std::size_t i = 0; i < c.x.size(); ++i) {
     const double u = double(c.x[i] / c.level.scale), q = double(code(c, i));
     value += double(c.dy[i]) * double(c.level.scale) * q;
     slope += double(c.level.weight) * double(c.dy[i]) * (inside(c, i) ? q - u : q);
+    if (!inside(c, i)) zero -= double(c.level.weight * c.level.scale) * double(c.dy[i]);
     size += std::abs(double(c.dy[i]) * q);
     const float g = inside(c, i) ? c.level.weight * c.dy[i] : 0;
     CHECK(dx[i] == g);
@@ -89,7 +90,9 @@ void check_backward(const kernels::Table& table, const Case& c) {
   CHECK(dx.back() == 7);
   CHECK(std::abs(double(sums.value) - value) <= 1e-5 * size);
   CHECK(std::abs(double(sums.slope) - slope) <= 1e-5 * size);
+  CHECK(std::abs(double(sums.zero) - zero) <= 1e-5 * size);
   for (const LevelSums& other : {same, without}) {
+    CHECK(std::abs(double(other.zero) - zero) <= 1e-5 * size);
     CHECK(std::abs(double(other.value) - value) <= 1e-5 * size);
     CHECK(std::abs(double(other.slope) - slope) <= 1e-5 * size);
   }

@@ -154,6 +154,16 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
                                            "progress.safetensors", "recipe.toml"});
     CHECK(run::load_checkpoint(folder / "checkpoints/float.safetensors").phase == "float");
   }
+  SUBCASE("of the ranges, which then collapse") {
+    recipe.uniform = {};
+    recipe.range_rate = 100;
+    const std::string text = complaint(recipe, folder);
+    CAPTURE(text);
+    CHECK((has(text, "the range of conv1.") || has(text, "the range of fc")));
+    CHECK(has(text, "_q collapsed: "));
+    CHECK(has(text, "a smaller range rate"));
+    CHECK(has(text, "; this was in search, epoch 1, step "));
+  }
   SUBCASE("in the last step, whose loss nobody sees") {
     recipe.train_limit = recipe.batch;
     recipe.float_training.rate = 1e38;

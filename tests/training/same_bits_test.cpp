@@ -55,7 +55,7 @@ class NoisyTraining {
     search_ = std::make_unique<run::BitSearch>(*model_, recipe_);
     std::vector<Var> ranges;
     for (quant::Quantizer* q : quant::quantizers(*model_))
-      if (const Var range = q->range().parameter()) ranges.push_back(range);
+      for (const Var& range : q->range().parameters()) ranges.push_back(range);
     optim::ParameterGroup weights{{}, 1, 1e-4, "weights"};
     for (auto& [name, parameter] : nn::parameters(*model_))
       if (name.ends_with(".weight") || name.ends_with(".bias"))

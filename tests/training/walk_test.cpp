@@ -60,9 +60,13 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
   run::train(*session, *model, recipe, recipe.float_training, {"float"});
   const nn::NamedTensors start = nn::state_of(*model);
   for (const std::string& bits : quant::bit_policies())
-    for (const char* range : {"minmax", "mse", "learned"})
+    for (const char* range : {"minmax", "percentile", "mse", "kl", "learned"})
       for (const bool per_channel : {false, true})
         for (const bool affine : {false, true}) {
+          // Like mse once they are set, so two policies are enough.
+          const bool fitted =
+              std::string_view(range) == "kl" || std::string_view(range) == "percentile";
+          if (fitted && bits != "fixed" && bits != "stochastic") continue;
           CAPTURE(bits);
           CAPTURE(std::string(range));
           CAPTURE(per_channel);

@@ -1,0 +1,68 @@
+#include "quant/ranges/cover.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+namespace {
+
+/// A width of all zeros gets this range: any will do, but it must be positive.
+constexpr Real smallest_scale = Real(1e-8);
+
+}  // namespace
+
+Span span_of(std::span<const Real> x) {
+  Span s;
+  for (const Real v : x) {
+    s.low = std::min(s.low, v);
+    s.high = std::max(s.high, v);
+  }
+  return s;
+}
+
+Affine cover(Span span, Grid grid, bool affine) {
+  if (!affine) {
+    const Real up = grid.hi > 0 ? span.high / static_cast<Real>(grid.hi) : Real(0);
+    const Real down = grid.lo < 0 ? span.low / static_cast<Real>(grid.lo) : Real(0);
+    return {std::max({up, down, smallest_scale}), 0};
+  }
+  const Real scale =
+      std::max((span.high - span.low) / static_cast<Real>(grid.hi - grid.lo), smallest_scale);
+  const Real zero = round_even(static_cast<Real>(grid.lo) - span.low / scale);
+  return {scale, std::clamp(zero, static_cast<Real>(grid.lo), static_cast<Real>(grid.hi))};
+}
+
+RangeTable::RangeTable(const RangeOptions& o)
+    : options(o),
+      scale(Tensor({o.widths.count(), o.rows}, Real(1))),
+      zero(Tensor({o.widths.count(), o.rows}, Real(0))) {}
+
+void RangeTable::set(int j, Index row, Affine range) {
+  scale.value()[j * options.rows + row] = range.scale;
+  zero.value()[j * options.rows + row] = range.zero;
+}
+
+void Sample::add(const Tensor& x) {
+  if (rows_ > 1) numbers_.clear();  // weights: there is only one, keep its rows whole
+  const Index room = (Index{1} << 18) - static_cast<Index>(numbers_.size());
+  // No common factor with the channels, or some would never be seen.
+  Index stride = rows_ > 1 ? 1 : std::max<Index>(1, x.size() / (Index{1} << 14));
+  while (x.rank() > 0 && std::gcd(stride, x.dim(-1)) > 1) ++stride;
+  if (rows_ == 1 && room <= 0) return;
+  for (Index i = 0; i < x.size(); i += stride) numbers_.push_back(x[i]);
+}
+
+void Sample::fit(RangeTable& table, Fit fit) {
+  check(static_cast<Index>(numbers_.size()) >= rows_,
+        "[quant] nothing was observed; calibrate before quantizing");
+  for (int j = 0; j < table.options.widths.count(); ++j)
+    for (Index r = 0; r < rows_; ++r) table.set(j, r, fit(row(r), table.grid(j), table.options));
+  numbers_ = {};
+}
+
+std::span<const Real> Sample::row(Index r) const {
+  const std::size_t length = numbers_.size() / static_cast<std::size_t>(rows_);
+  return std::span<const Real>(numbers_).subspan(static_cast<std::size_t>(r) * length, length);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <span>
+
+#include "quant/range.hpp"
+
+/// What range policies are made of.
+namespace fraqat::inline FRAQAT_PRECISION::quant {
+
+/// A part of the number line; 0 is always inside, since padding and ReLU need it
+/// exactly.
+struct Span {
+  Real low = 0, high = 0;
+
+  Span operator*(Real f) const { return {low * f, high * f}; }
+};
+
+Span span_of(std::span<const Real> x);
+
+struct Affine {
+  Real scale, zero;
+};
+
+/// Scale and zero-point that make `grid` cover `span`; without `affine` the
+/// zero-point is 0 and the larger side decides.
+Affine cover(Span span, Grid grid, bool affine);
+
+/// Scales and zero-points for every candidate width and row.
+struct RangeTable {
+  explicit RangeTable(const RangeOptions& options);
+
+  void set(int j, Index row, Affine range);
+  Grid grid(int j) const { return grid_of(options.coding, options.widths[j]); }
+
+  RangeOptions options;
+  Var scale, zero;
+};
+
+/// Finds the range of the numbers x on a grid.
+using Fit = Affine (*)(std::span<const Real> x, Grid grid, const RangeOptions& options);
+
+Affine least_squares(std::span<const Real> x, Grid grid, const RangeOptions& options);
+Affine inner_percentile(std::span<const Real> x, Grid grid, const RangeOptions& options);
+Affine least_divergence(std::span<const Real> x, Grid grid, const RangeOptions& options);
+
+/// What calibration has seen: up to 2^18 numbers a tensor, evenly spaced.
+class Sample {
+ public:
+  explicit Sample(Index rows) : rows_(rows) {}
+
+  void add(const Tensor& x);
+
+  /// Fits every width and row of `table`, and forgets the numbers.
+  void fit(RangeTable& table, Fit fit);
+
+ private:
+  std::span<const Real> row(Index r) const;
+
+  Index rows_;
+  std::vector<Real> numbers_;
+};
+
+}  // namespace fraqat::inline FRAQAT_PRECISION::quant
