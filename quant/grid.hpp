@@ -12,22 +12,26 @@
 /// which integers a width has, and how a number becomes one of them.
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
-/// The codes lo, lo + 1, ..., hi.
+/// The codes lo, lo + step, ..., hi; a step of 2 has the two codes -1 and 1 only.
 struct Grid {
-  std::int32_t lo = 0, hi = 0;
+  std::int32_t lo = 0, hi = 0, step = 1;
   bool operator==(const Grid&) const = default;
+  constexpr std::int32_t count() const { return (hi - lo) / step + 1; }
 };
 
 /// How a width turns into codes.
-///   symmetric  [-(2^(b-1) - 1), 2^(b-1) - 1]   weights: 0 in the middle, no zero-point
+///   symmetric  [-(2^(b-1) - 1), 2^(b-1) - 1]   weights: 0 in the middle, no zero-point;
+///              {-1, 1} for one bit (binary), {-1, 0, 1} for two (ternary)
 ///   twos       [-2^(b-1), 2^(b-1) - 1]         activations of both signs
 ///   natural    [0, 2^b - 1]                    activations after a ReLU, affine ranges
 enum class Coding { symmetric, twos, natural };
 
 constexpr int min_bits = 2;
+constexpr int binary_bits = 1;  // of weights only: a 1-bit grid has no 0
 constexpr int max_bits = 8;
 
 inline Grid grid_of(Coding coding, int bits) {
+  if (coding == Coding::symmetric && bits == binary_bits) return {-1, 1, 2};
   check(bits >= min_bits && bits <= max_bits, "[quant] bit-width out of range: got ", bits,
         "; expected ", min_bits, " to ", max_bits);
   const std::int32_t half = std::int32_t{1} << (bits - 1);
@@ -50,10 +54,12 @@ constexpr double round_even(double x) {
 
 /// The code of x, less the zero-point: clamp(rne(fl(x / scale)), lo - zero, hi - zero).
 /// Clamping first gives the same, since the ends are whole, and keeps round_even
-/// in its range.  NaN becomes the low end.
+/// in its range.  NaN becomes the low end.  On a grid of two codes (step 2): lo where
+/// x / scale < 0, else hi.
 template <class T>
-constexpr T centred_code(T x, T scale, T lo_less_zero, T hi_less_zero) {
+constexpr T centred_code(T x, T scale, T lo_less_zero, T hi_less_zero, std::int32_t step = 1) {
   const T u = x / scale;
+  if (step == 2) return u < 0 ? lo_less_zero : hi_less_zero;
   const T above = u > lo_less_zero ? u : lo_less_zero;
   return round_even(above < hi_less_zero ? above : hi_less_zero);
 }
@@ -61,7 +67,7 @@ constexpr T centred_code(T x, T scale, T lo_less_zero, T hi_less_zero) {
 /// The code of x on `grid`: clamp(rne(fl(x / scale)) + zero, lo, hi).
 constexpr std::int32_t quantize(float x, float scale, std::int32_t zero, Grid grid) {
   return static_cast<std::int32_t>(centred_code(x, scale, static_cast<float>(grid.lo - zero),
-                                                static_cast<float>(grid.hi - zero))) +
+                                                static_cast<float>(grid.hi - zero), grid.step)) +
          zero;
 }
 
@@ -90,15 +96,15 @@ constexpr std::int32_t requantize_sum(std::int32_t q1, float m1, std::int32_t q2
 /// Candidate widths of one quantizer, rising; at most as many as there are widths.
 class Widths {
  public:
-  static constexpr int most = max_bits - min_bits + 1;
+  static constexpr int most = max_bits - binary_bits + 1;
 
   Widths() = default;
   explicit Widths(std::span<const int> bits) {
     check(!bits.empty() && bits.size() <= most, "[quant] wrong number of candidate widths: got ",
           bits.size(), "; expected 1 to ", most);
     for (const int b : bits) {
-      check(b >= min_bits && b <= max_bits && (count_ == 0 || b > bits_[count_ - 1]),
-            "[quant] candidate widths must rise from ", min_bits, " to ", max_bits, ": got ", b,
+      check(b >= binary_bits && b <= max_bits && (count_ == 0 || b > bits_[count_ - 1]),
+            "[quant] candidate widths must rise from ", binary_bits, " to ", max_bits, ": got ", b,
             count_ ? " after another" : "");
       bits_[count_++] = b;
     }

@@ -49,7 +49,7 @@ Line weight_line(const deploy::Op& op, const deploy::Weight& weight) {
           .role = "weight",
           .shape = weight.shape,
           .bits = weight.bits,
-          .levels = weight.grid.hi - weight.grid.lo + 1,
+          .levels = weight.grid.count(),
           .low = scale * weight.grid.lo,
           .high = scale * weight.grid.hi,
           .bytes = deploy::packed_bytes(weight.shape.size(), weight.bits)};
@@ -63,7 +63,7 @@ Line output_line(const std::string& layer, std::string kind, std::string role,
             .shape = value.shape,
             .bits = value.bits};
   if (value.accumulators()) return line;
-  line.levels = value.grid.hi - value.grid.lo + 1;
+  line.levels = value.grid.count();
   line.low = value.scale * static_cast<double>(value.grid.lo - value.zero);
   line.high = value.scale * static_cast<double>(value.grid.hi - value.zero);
   return line;

@@ -57,9 +57,11 @@ struct PoolRow {
 namespace fraqat::inline FRAQAT_PRECISION::kernels {
 
 /// The codes c = clamp(rne(x / scale), lo, hi) (|lo|, |hi| < 2^20, whole), which
-/// stand for scale c, and the weight of this grid among others.
+/// stand for scale c, and the weight of this grid among others.  `binary`: c = lo where
+/// x / scale < 0, else hi.
 struct Level {
   Real scale, lo, hi, weight;
+  bool binary = false;
 };
 
 /// y = (x - mean) factor + shift: one of each for every of the C channels of a row.

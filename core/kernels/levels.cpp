@@ -13,8 +13,9 @@ constexpr Index sums = 16;
 // Adding it rounds to whole numbers, ties to even, below a quarter of it.
 constexpr Real shift = sizeof(Real) == 4 ? Real(0x1.8p23) : Real(0x1.8p52);
 
-template <class V>
+template <bool binary, class V>
 [[gnu::always_inline]] inline V code_of(V u, V lo, V hi) {
+  if constexpr (binary) return u < V{} ? lo : hi;
   const V above = u > lo ? u : lo;
   return ((above < hi ? above : hi) + shift) - shift;
 }
@@ -31,13 +32,13 @@ struct Lanes {
 };
 
 // What as many numbers as V has lanes add to their sums, and their dx.
-template <bool with_dx, bool add, class V>
+template <bool binary, bool with_dx, bool add, class V>
 [[gnu::always_inline]] inline void backward_of(const Level& level, const Real* x, const Real* dy,
                                                Real* dx, Lanes& lanes, Index lane) {
   Real *value = lanes.value + lane, *slope = lanes.slope + lane, *clipped = lanes.clipped + lane;
   const V lo = V{} + level.lo, hi = V{} + level.hi;
   const V u = read<V>(x) / level.scale, d = read<V>(dy);
-  const V code = code_of(u, lo, hi);
+  const V code = code_of<binary>(u, lo, hi);
   const V kept = u >= lo ? (u <= hi ? d : V{}) : V{};  // dy where x is inside
   const V part = u >= lo ? (u <= hi ? u : V{}) : V{};
   write<V>(value, read<V>(value) + d * code);
@@ -49,42 +50,55 @@ template <bool with_dx, bool add, class V>
   }
 }
 
-template <bool with_dx, bool add>
+template <bool binary, bool with_dx, bool add>
 void backward(const Level& level, const Real* __restrict__ x, const Real* __restrict__ dy,
               Real* __restrict__ dx, Index n, LevelSums& result) {
   Lanes lanes;
   Index i = 0;
   for (; i + sums <= n; i += sums)
     for (Index w = 0; w < sums; w += L)
-      backward_of<with_dx, add, Vector>(level, x + i + w, dy + i + w, with_dx ? dx + i + w : dx,
-                                        lanes, w);
+      backward_of<binary, with_dx, add, Vector>(level, x + i + w, dy + i + w,
+                                                with_dx ? dx + i + w : dx, lanes, w);
   for (Index lane = 0; i < n; ++i, ++lane)
-    backward_of<with_dx, add, Real>(level, x + i, dy + i, with_dx ? dx + i : dx, lanes, lane);
+    backward_of<binary, with_dx, add, Real>(level, x + i, dy + i, with_dx ? dx + i : dx, lanes,
+                                            lane);
   result = {tree(lanes.value) * level.scale, tree(lanes.slope) * level.weight,
             -tree(lanes.clipped) * level.scale * level.weight};
 }
 
-}  // namespace
-
-void levels_forward(const Level& level, bool add, const Real* __restrict__ x, Real* __restrict__ y,
-                    Index n) {
+template <bool binary>
+void forward(const Level& level, bool add, const Real* __restrict__ x, Real* __restrict__ y,
+             Index n) {
   const Real scale = level.scale, lo = level.lo, hi = level.hi, weight = level.weight;
   if (add)
-    for (Index i = 0; i < n; ++i) y[i] += weight * (scale * code_of(x[i] / scale, lo, hi));
+    for (Index i = 0; i < n; ++i) y[i] += weight * (scale * code_of<binary>(x[i] / scale, lo, hi));
   else if (weight == 1)
-    for (Index i = 0; i < n; ++i) y[i] = scale * code_of(x[i] / scale, lo, hi);
+    for (Index i = 0; i < n; ++i) y[i] = scale * code_of<binary>(x[i] / scale, lo, hi);
   else
-    for (Index i = 0; i < n; ++i) y[i] = weight * (scale * code_of(x[i] / scale, lo, hi));
+    for (Index i = 0; i < n; ++i) y[i] = weight * (scale * code_of<binary>(x[i] / scale, lo, hi));
+}
+
+template <bool binary>
+void backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
+              LevelSums& result) {
+  if (!dx)
+    backward<binary, false, false>(level, x, dy, dx, n, result);
+  else if (add)
+    backward<binary, true, true>(level, x, dy, dx, n, result);
+  else
+    backward<binary, true, false>(level, x, dy, dx, n, result);
+}
+
+}  // namespace
+
+void levels_forward(const Level& level, bool add, const Real* x, Real* y, Index n) {
+  (level.binary ? forward<true> : forward<false>)(level, add, x, y, n);
 }
 
 void levels_backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
                      LevelSums& result) {
-  if (!dx)
-    backward<false, false>(level, x, dy, dx, n, result);
-  else if (add)
-    backward<true, true>(level, x, dy, dx, n, result);
-  else
-    backward<true, false>(level, x, dy, dx, n, result);
+  level.binary ? backward<true>(level, add, x, dy, dx, n, result)
+               : backward<false>(level, add, x, dy, dx, n, result);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "models/run/recipe_keys.hpp"
+#include "quant/grid.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -52,6 +53,11 @@ Conflict conflict_in(const std::string& section, const Tensors& t, const std::ve
   if (t.lowest > t.highest)
     return {section + ".lowest", "got " + to_text(t.lowest) + " with highest = " +
                                      to_text(t.highest) + "; expected lowest <= highest"};
+  const bool levels = t.bits == "level" || t.bits == "level-step" || t.bits == "schedule";
+  if (levels && t.lowest < quant::min_bits)
+    return {section + ".lowest", "got " + to_text(t.lowest) + " with bits = \"" + t.bits +
+                                     "\", which has no level between one bit and two; expected " +
+                                     to_text(quant::min_bits) + " or more"};
   if (t.bits == "fixed" && t.start != std::floor(t.start))
     return {section + ".start",
             "got " + to_text(t.start) + " with bits = \"fixed\"; expected a whole width"};

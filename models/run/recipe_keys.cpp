@@ -83,10 +83,11 @@ void Table::quantized_training(const std::string& section, Training& t) {
 
 void Table::tensors(const std::string& section, Tensors& t, bool weights) {
   words(section + ".bits", t.bits, quant::bit_policies());
-  range(section + ".start", &t.start, quant::min_bits, quant::max_bits);
+  const int least = weights ? quant::binary_bits : quant::min_bits;
+  range(section + ".start", &t.start, least, quant::max_bits);
   add(section + ".random_start", &t.random_start);
-  range(section + ".lowest", &t.lowest, quant::min_bits, quant::max_bits);
-  range(section + ".highest", &t.highest, quant::min_bits, quant::max_bits);
+  range(section + ".lowest", &t.lowest, least, quant::max_bits);
+  range(section + ".highest", &t.highest, least, quant::max_bits);
   words(section + ".range", t.range, {"minmax", "percentile", "mse", "kl", "learned"});
   range(section + ".percentile", &t.percentile, 50, 100);
   if (!weights) range(section + ".momentum", &t.momentum, 0, 1);
@@ -108,9 +109,9 @@ void Table::budgets(Budgets& b) {
 
 void Table::rounding(Recipe& r) {
   words("round.mode", r.rounding, {"nearest", "ceil", "floor", "budget"});
-  range("round.allowed", &r.allowed, quant::min_bits, quant::max_bits);
+  range("round.allowed", &r.allowed, quant::binary_bits, quant::max_bits);
   keys.back().rising = true;
-  range("round.allowed_weight", &r.allowed_weight, quant::min_bits, quant::max_bits);
+  range("round.allowed_weight", &r.allowed_weight, quant::binary_bits, quant::max_bits);
   range("round.allowed_activation", &r.allowed_activation, quant::min_bits, quant::max_bits);
   add("round.couple_adds", &r.couple_adds);
   words("round.losses", r.losses, {"estimated", "measured"});
@@ -199,7 +200,7 @@ std::vector<Key> keys_of(Recipe& r) {
   t.tensors("quant.weight", r.weight, true);
   t.tensors("quant.activation", r.activation, false);
   t.budgets(r.budget);
-  t.range("quant.weight_bits", &r.weight_bits, quant::min_bits, quant::max_bits);
+  t.range("quant.weight_bits", &r.weight_bits, quant::binary_bits, quant::max_bits);
   t.search(r);
   t.curriculum(r.curriculum);
   t.rounding(r);

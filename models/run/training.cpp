@@ -154,7 +154,8 @@ class Run {
     const auto number = static_cast<std::uint32_t>(stretch_.first_epoch + at_.epoch);
     const double start = session_.seconds() - at_.seconds;
     loader_.start_epoch(number, at_.step);
-    for (quant::Quantizer* q : quant::quantizers(model_)) q->look();
+    if (at_.step == 0)  // at the same steps whether the run was cut or not
+      for (quant::Quantizer* q : quant::quantizers(model_)) q->look();
     while (const data::Batch* batch = loader_.next()) {
       const Lesson lesson{*batch, objective_.soft_targets(batch->images)};
       const TrainingStep position({recipe_.seed, number, static_cast<std::uint32_t>(batch->step)});

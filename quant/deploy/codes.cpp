@@ -8,7 +8,7 @@ std::vector<std::byte> pack_codes(std::span<const std::int8_t> codes, const Grid
       static_cast<std::size_t>(packed_bytes(static_cast<Index>(codes.size()), bits)));
   std::size_t position = 0;  // in bits
   for (const std::int8_t code : codes) {
-    const auto u = static_cast<unsigned>(code - grid.lo) << position % 8;
+    const auto u = static_cast<unsigned>((code - grid.lo) / grid.step) << position % 8;
     bytes[position / 8] |= static_cast<std::byte>(u & 255);
     if (u > 255) bytes[position / 8 + 1] |= static_cast<std::byte>(u >> 8);
     position += static_cast<std::size_t>(bits);
@@ -29,10 +29,10 @@ std::vector<std::int8_t> unpack_codes(std::span<const std::byte> bytes, Index co
   for (std::size_t i = 0; i < codes.size(); ++i, position += static_cast<std::size_t>(bits)) {
     const unsigned pair = byte(position / 8) | byte(position / 8 + 1) << 8;
     const unsigned u = pair >> position % 8 & ((1u << bits) - 1);
-    check_input(u <= static_cast<unsigned>(grid.hi - grid.lo), where, ": code ", i,
-                " off the grid: got ", static_cast<int>(u) + grid.lo, "; expected ", grid.lo,
-                " to ", grid.hi);
-    codes[i] = static_cast<std::int8_t>(static_cast<int>(u) + grid.lo);
+    const int code = static_cast<int>(u) * grid.step + grid.lo;
+    check_input(code <= grid.hi, where, ": code ", i, " off the grid: got ", code, "; expected ",
+                grid.lo, " to ", grid.hi);
+    codes[i] = static_cast<std::int8_t>(code);
   }
   if (position % 8)
     check_input(byte(position / 8) >> position % 8 == 0, where,

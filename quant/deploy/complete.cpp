@@ -91,9 +91,10 @@ class Check {
   }
 
   void grid(const Grid& grid, int bits) const {
-    require(
-        grid.lo >= -128 && grid.hi <= 255 && grid.lo <= grid.hi && grid.hi - grid.lo < (1 << bits),
-        "codes do not fit: got ", grid.lo, " to ", grid.hi, " in ", bits, " bits");
+    require(grid.lo >= -128 && grid.hi <= 255 && grid.lo <= grid.hi &&
+                grid.count() <= (1 << bits) &&
+                (grid.step == 1 || grid == quant::grid_of(quant::Coding::symmetric, bits)),
+            "codes do not fit: got ", grid.lo, " to ", grid.hi, " in ", bits, " bits");
   }
 
   void rank(std::size_t i, int wanted) const {
@@ -108,8 +109,8 @@ class Check {
   void product(const Product& p) const {
     const Weight& w = p.weight;
     size(w.shape);
-    require(w.bits >= quant::min_bits && w.bits <= quant::max_bits,
-            "bit-width of the weight out of range: got ", w.bits, "; expected ", quant::min_bits,
+    require(w.bits >= quant::binary_bits && w.bits <= quant::max_bits,
+            "bit-width of the weight out of range: got ", w.bits, "; expected ", quant::binary_bits,
             " to ", quant::max_bits);
     grid(w.grid, w.bits);
     require(w.grid.hi <= 127, "weights do not fit into 8 bits: got codes up to ", w.grid.hi);
@@ -118,9 +119,10 @@ class Check {
     require(w.codes.size() == count, "wrong number of weights: got ", w.codes.size(), "; expected ",
             count, " for ", w.shape);
     for (std::size_t i = 0; i < count; ++i)
-      require(w.codes[i] >= w.grid.lo && w.codes[i] <= w.grid.hi, "weight ", i,
-              " is off its grid: got code ", int{w.codes[i]}, "; expected ", w.grid.lo, " to ",
-              w.grid.hi);
+      require(w.codes[i] >= w.grid.lo && w.codes[i] <= w.grid.hi &&
+                  (w.codes[i] - w.grid.lo) % w.grid.step == 0,
+              "weight ", i, " is off its grid: got code ", int{w.codes[i]}, "; expected ",
+              w.grid.lo, " to ", w.grid.hi);
     require(w.scale.size() == 1 || w.scale.size() == channels,
             "wrong number of weight scales: got ", w.scale.size(), "; expected 1 or ", channels);
     for (const float s : w.scale)

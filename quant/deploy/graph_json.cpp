@@ -70,7 +70,8 @@ void describe(IO& io, Reshape& r) {
 
 template <class IO, class Codes>  // a Value or a Weight
 void describe_grid(IO& io, Codes& codes) {
-  io.number("bits", codes.bits, quant::min_bits, quant::max_bits);
+  constexpr bool weight = std::is_same_v<Codes, Weight>;
+  io.number("bits", codes.bits, weight ? quant::binary_bits : quant::min_bits, quant::max_bits);
   io.number("lo", codes.grid.lo, -code_limit, code_limit);
   io.number("hi", codes.grid.hi, -code_limit, code_limit);
 }
@@ -120,8 +121,9 @@ class Reader {
     Reader reader(inner);
     reader.shape("shape", product.weight.shape);
     describe_grid(reader, product.weight);
-    check_input(product.weight.grid.hi - product.weight.grid.lo < (1 << product.weight.bits),
-                inner.at("hi"), ": more codes than bits: got ", product.weight.grid.lo, " to ",
+    product.weight.grid.step = product.weight.bits == quant::binary_bits ? 2 : 1;
+    check_input(product.weight.grid.count() <= (1 << product.weight.bits), inner.at("hi"),
+                ": more codes than bits: got ", product.weight.grid.lo, " to ",
                 product.weight.grid.hi, " in ", product.weight.bits, " bits");
     inner.done();
   }

@@ -20,7 +20,8 @@ struct Codes {
     const Attributes attributes = node.attributes();
     bits = static_cast<int>(attributes.get<Index>("bits"));
     grid = {static_cast<std::int32_t>(attributes.get<Index>("lo")),
-            static_cast<std::int32_t>(attributes.get<Index>("hi"))};
+            static_cast<std::int32_t>(attributes.get<Index>("hi")),
+            static_cast<std::int32_t>(attributes.get<Index>("step"))};
     scale = attributes.get<Tensor>("scale");
     zero = attributes.get<Tensor>("zero");
   }

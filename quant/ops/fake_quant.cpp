@@ -42,6 +42,7 @@ struct FakeQuant {
     a("bits", options.widths[j]);
     a("lo", grid.lo);
     a("hi", grid.hi);
+    a("step", grid.step);
     a("scale", scales);
     a("zero", zeros);
   }
@@ -101,7 +102,7 @@ struct FakeQuant {
     const quant::Grid grid = quant::grid_of(options.coding, options.widths[static_cast<int>(j)]);
     const Real z = quant::round_even(zero[j * rows() + row]);
     return {scale[j * rows() + row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z,
-            p[j]};
+            p[j], grid.step == 2};
   }
 
   /// f(row, first element, count, task) over all of x.

@@ -69,7 +69,8 @@ double divergence(const std::vector<Bin>& all, Span inside, Affine range, Grid g
   };
   std::array<Code, 256> codes{};
   const auto code = [&](const Bin& bin) -> Code& {
-    return codes[static_cast<std::size_t>(centred_code(bin.centre, range.scale, lo, hi) - lo)];
+    return codes[static_cast<std::size_t>(centred_code(bin.centre, range.scale, lo, hi, grid.step) -
+                                          lo)];
   };
   for (auto b = first; b != last; ++b) {
     Code& c = code(*b);

@@ -8,7 +8,7 @@ double squared_error(std::span<const Real> x, Affine range, Grid grid) {
   const Real hi = static_cast<Real>(grid.hi) - range.zero;
   double sum = 0;
   for (const Real v : x) {
-    const Real e = range.scale * centred_code(v, range.scale, lo, hi) - v;
+    const Real e = range.scale * centred_code(v, range.scale, lo, hi, grid.step) - v;
     sum += static_cast<double>(e) * static_cast<double>(e);
   }
   return sum;

@@ -56,6 +56,16 @@ TEST_CASE("packed codes: every width, every tail, bit by bit") {
     }
 }
 
+TEST_CASE("packed codes: a binary weight is one bit") {
+  const Grid grid = quant::grid_of(quant::Coding::symmetric, 1);
+  const std::vector<std::int8_t> codes = {1, -1, -1, 1, 1, 1, -1, 1, -1, 1};
+  const auto bytes = pack_codes(codes, grid, 1);
+  REQUIRE(bytes.size() == 2);
+  CHECK(std::to_integer<int>(bytes[0]) == 0b10111001);
+  CHECK(std::to_integer<int>(bytes[1]) == 0b10);
+  CHECK(unpack_codes(bytes, 10, grid, 1, "x") == codes);
+}
+
 TEST_CASE("packed codes of the whole byte range") {
   std::vector<std::int8_t> codes;
   for (int q = -128; q <= 127; ++q) codes.push_back(static_cast<std::int8_t>(q));

@@ -58,7 +58,7 @@ TEST_CASE("recipe: a bad file is blamed by line and key") {
        "FILE:3: quant.weight.bytes: got a budget of bytes beside average_bits = 3; expected one of "
        "the two to be 0");
   says("[round]\nallowed = [2, 4, 4]\n",
-       "FILE:2: round.allowed: got [2, 4, 4]; expected a rising list of one or more widths from 2 "
+       "FILE:2: round.allowed: got [2, 4, 4]; expected a rising list of one or more widths from 1 "
        "to 8");
 }
 
@@ -84,7 +84,9 @@ TEST_CASE("recipe: values out of range, and numbers that are none, are refused")
         "[float]\nnesterov = true\nmomentum = 0",
         "[quant.weight]\nstart = 1.9",
         "[quant.weight]\nstart = 8.1",
-        "[quant.weight]\nlowest = 1",
+        "[quant.weight]\nlowest = 0",
+        "[quant.activation]\nlowest = 1",
+        "[quant.weight]\nlowest = 1\nbits = \"level\"",
         "[quant.weight]\nhighest = 9",
         "[quant.weight]\nlowest = 5\nhighest = 4",
         "[quant.weight]\nbits = \"fixed\"\nstart = 3.5",
@@ -180,7 +182,7 @@ TEST_CASE("recipe: a bad --set is a mistake of usage") {
       "model=lenet6",
       "model: got \"lenet6\"; expected mlp, lenet5, lenet5-bn, cnn-32-64, tiny-resnet, resnet20, "
       "resnet32, resnet44, resnet56, resnet20-b, resnet32-b, resnet44-b or resnet56-b; try lenet5");
-  says("quant.weight.start=9", "quant.weight.start: got 9; expected a number from 2 to 8");
+  says("quant.weight.start=9", "quant.weight.start: got 9; expected a number from 1 to 8");
   says("quant.weight.lowest=5",
        "quant.weight.start: got 3; expected a width from lowest = 5 to highest = 8");
 }

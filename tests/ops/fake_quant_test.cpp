@@ -121,6 +121,37 @@ TEST_CASE("fake_quant: straight-through gradients follow their declared formula"
       }
 }
 
+TEST_CASE("fake_quant: binary weights are signs, straight through within one scale") {
+  const double scale = 0.6;
+  Tensor x = test::normal({3, 17});
+  for (Real& v : x.span()) v = std::round(v * 64) / 64 + Real(0.003);
+  const op::FakeQuantOptions options{Coding::symmetric, Widths::one(1), 0, 1};
+  const Tensor zero({1, 1}, Real(0));
+  test::surrogate_check(
+      "fake_quant",
+      [&](std::span<const Var> in) {
+        return op::fake_quant(in[0], in[1], in[2], Var(zero), options);
+      },
+      {x, Tensor({1}, Real(1)), Tensor({1, 1}, Real(scale))},
+      [&](std::span<const Tensor> in, const Tensor& dy) {
+        Tensor dx(in[0].shape());
+        double D = 0, S = 0;
+        const double s = double(in[2][0]);
+        for (Index i = 0; i < x.size(); ++i) {
+          const double u = double(in[0][i]) / s, sign = u < 0 ? -1 : 1;
+          const bool inside = u >= -1 && u <= 1;
+          dx[i] = inside ? dy[i] : Real(0);
+          D += double(dy[i]) * s * sign;
+          S += double(dy[i]) * (inside ? sign - u : sign);
+        }
+        return std::vector<Tensor>{dx, Tensor({1}, Real(D)), Tensor({1, 1}, Real(S))};
+      });
+  const Tensor y = op::fake_quant(Var(x), Var(Tensor({1}, Real(1))),
+                                  Var(Tensor({1, 1}, Real(scale))), Var(zero), options)
+                       .value();
+  for (Index i = 0; i < x.size(); ++i) CHECK(y[i] == (x[i] < 0 ? Real(-scale) : Real(scale)));
+}
+
 TEST_CASE("fake_quant: linear in the weights of the candidates") {
   const Setup setup = make(Coding::natural, 1, true);
   test::gradcheck(setup.function(),

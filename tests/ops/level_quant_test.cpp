@@ -183,7 +183,7 @@ TEST_CASE("level_quant: whole widths are those of fake_quant, to the bit") {
         const Shape table{1, rows};
         const Var fixed =
             op::fake_quant(Var(x), Var(Tensor({1}, Real(1))), Var(setup.scale.reshape(table)),
-                           setup.zero.reshape(table), {coding, Widths::one(bits), 0, 1});
+                           Var(setup.zero.reshape(table)), {coding, Widths::one(bits), 0, 1});
         CHECK(test::numbers(level.value()) == test::numbers(fixed.value()));
       }
 }

@@ -197,7 +197,7 @@ TEST_CASE("budget: several at once: each holds, and has a price only where it bi
         Case{1e6, 1e9, 420, {false, false, true}}, Case{1900, 9000, 1e6, {true, true, false}},
         Case{1700, 9000, 640, {true, true, true}}})
     for (const bool logits : {false, true})
-      for (const double start : {3.0, 5.0, 7.75}) {
+      for (const double start : {3.0, 7.75}) {
         CAPTURE(one.bytes);
         CAPTURE(one.bops);
         CAPTURE(one.peak);
@@ -206,7 +206,7 @@ TEST_CASE("budget: several at once: each holds, and has a price only where it bi
         Bench bench(logits, start, {4000, 1000, 800, 400}, {3, 2, 2, 4});
         BudgetedBits search(bench.all(), three_budgets(one.bytes, one.bops, one.peak),
                             {0.05, 0.4, 0.4});
-        constexpr int steps = 600;
+        constexpr int steps = 300;
         for (int i = 1; i <= steps; ++i) {
           bench.gradients(std::uint32_t(i));
           search.step(double(i) / steps);

@@ -24,12 +24,14 @@ struct Case {
 Case random_case(std::uint32_t number) {
   const Philox draw(number, Stream::synthetic);
   const Philox::Block r = draw({0, 0, 0, 0});
+  const bool binary = number % 7 == 0;
   const quant::Grid grid =
-      quant::grid_of(static_cast<quant::Coding>(r[0] % 3), static_cast<int>(2 + r[1] % 7));
-  const auto zero = static_cast<float>(r[2] % 5);
+      binary ? quant::grid_of(quant::Coding::symmetric, 1)
+             : quant::grid_of(static_cast<quant::Coding>(r[0] % 3), static_cast<int>(2 + r[1] % 7));
+  const auto zero = binary ? 0.0f : static_cast<float>(r[2] % 5);
   const float scale = number % 2 ? 0.25f : 0.1f + uniform(r[3]);
   Case c{{scale, static_cast<float>(grid.lo) - zero, static_cast<float>(grid.hi) - zero,
-          number % 3 ? 1.0f : uniform(draw({0, 0, 0, 1})[0])},
+          number % 3 ? 1.0f : uniform(draw({0, 0, 0, 1})[0]), binary},
          {},
          {},
          {}};
@@ -45,6 +47,7 @@ Case random_case(std::uint32_t number) {
 }
 
 float code(const Case& c, std::size_t i) {
+  if (c.level.binary) return std::signbit(c.x[i]) && c.x[i] != 0 ? -1.0f : 1.0f;
   return quant::centred_code(c.x[i], c.level.scale, c.level.lo, c.level.hi);
 }
 

@@ -6,13 +6,13 @@
 namespace fraqat::test {
 namespace {
 
-struct Pattern {
+struct Reduced {
   Shape x;
   std::vector<int> axes;
   Shape without, kept;
 };
 
-const std::vector<Pattern> patterns = {
+const std::vector<Reduced> reductions = {
     {{}, {}, {}, {}},
     {{7}, {}, {}, {1}},
     {{7}, {0}, {}, {1}},
@@ -27,7 +27,7 @@ const std::vector<Pattern> patterns = {
     {{2, 3, 2, 5, 2}, {0, 2, 4}, {3, 5}, {1, 3, 1, 5, 1}},
 };
 
-const std::vector<Pattern> large_patterns = {
+const std::vector<Reduced> large_reductions = {
     {{37, 5021}, {}, {}, {1, 1}},
     {{37, 5021}, {0}, {5021}, {1, 5021}},
     {{37, 5021}, {1}, {37}, {37, 1}},
@@ -35,14 +35,14 @@ const std::vector<Pattern> large_patterns = {
     {{9, 70, 7, 33}, {0, 2}, {70, 33}, {1, 70, 1, 33}},
 };
 
-Function over(const Reducing& op, const Pattern& p, bool keepdim) {
+Function over(const Reducing& op, const Reduced& p, bool keepdim) {
   return [f = op.f, axes = p.axes, keepdim](std::span<const Var> x) {
     return f(x[0], Axes(axes), keepdim);
   };
 }
 
 // Where each element of x goes: its position without the joined dimensions.
-Index target_of(Index i, const Pattern& p) {
+Index target_of(Index i, const Reduced& p) {
   Index target = 0, step = 1;
   for (int d = p.x.rank() - 1; d >= 0; --d) {
     const Index here = i % p.x[d];
@@ -54,7 +54,7 @@ Index target_of(Index i, const Pattern& p) {
   return target;
 }
 
-void check_values(const Reducing& op, const Pattern& p, const Tensor& x) {
+void check_values(const Reducing& op, const Reduced& p, const Tensor& x) {
   std::vector<std::vector<double>> members(static_cast<std::size_t>(p.kept.size()));
   for (Index i = 0; i < x.size(); ++i)
     members[static_cast<std::size_t>(target_of(i, p))].push_back(double(x[i]));
@@ -71,13 +71,13 @@ void check_values(const Reducing& op, const Pattern& p, const Tensor& x) {
 }  // namespace
 
 void check_reduction(std::string_view name, const Reducing& op) {
-  for (const Pattern& p : patterns) {
+  for (const Reduced& p : reductions) {
     const Tensor x = op.inputs(p.x);
     check_values(op, p, x);
     gradcheck(over(op, p, false), {x});
     gradcheck(over(op, p, true), {x});
   }
-  for (const Pattern& p : large_patterns) {
+  for (const Reduced& p : large_reductions) {
     const Tensor x = op.inputs(p.x);
     check_values(op, p, x);
     same_bits_for_any_threads(over(op, p, false), {x});

@@ -154,7 +154,7 @@ class Sweep(unittest.TestCase):
         result = run("sweep", str(bad), "--out", str(self.folder / "bad"))
         self.assertEqual((result.returncode, result.stdout), (3, ""))
         self.assertIn("bad.toml:21: row \"uniform 9\": quant.weight.start: got 9; expected a number "
-                      "from 2 to 8", result.stderr)
+                      "from 1 to 8", result.stderr)
         self.assertFalse((self.folder / "bad").exists())
 
 

@@ -59,24 +59,56 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
   const auto model = run::make_model(recipe);
   run::train(*session, *model, recipe, recipe.float_training, {"float"});
   const nn::NamedTensors start = nn::state_of(*model);
+  int pairs = 0;
   for (const std::string& bits : quant::bit_policies())
     for (const char* range : {"minmax", "percentile", "mse", "kl", "learned"})
-      for (const bool per_channel : {false, true})
-        for (const bool affine : {false, true}) {
-          // Like mse once they are set, so two policies are enough.
-          const bool fitted =
-              std::string_view(range) == "kl" || std::string_view(range) == "percentile";
-          if (fitted && bits != "fixed" && bits != "stochastic") continue;
-          CAPTURE(bits);
-          CAPTURE(std::string(range));
-          CAPTURE(per_channel);
-          CAPTURE(affine);
-          recipe.weight.bits = recipe.activation.bits = bits;
-          recipe.weight.range = recipe.activation.range = range;
-          recipe.weight.per_channel = per_channel;
-          recipe.activation.affine = affine;
-          CHECK(mismatches_of(*session, recipe, start) == 0);
-        }
+      // Every other pair of the two: combinations_test.cpp has all combinations, a step each.
+      for (const bool affine : {false, true}) {
+        const bool per_channel = affine == (pairs++ / 2 % 2 == 0);
+        // Like mse once they are set, so two policies are enough.
+        const bool fitted =
+            std::string_view(range) == "kl" || std::string_view(range) == "percentile";
+        if (fitted && bits != "fixed" && bits != "stochastic") continue;
+        CAPTURE(bits);
+        CAPTURE(std::string(range));
+        CAPTURE(per_channel);
+        CAPTURE(affine);
+        recipe.weight.bits = recipe.activation.bits = bits;
+        recipe.weight.range = recipe.activation.range = range;
+        recipe.weight.per_channel = per_channel;
+        recipe.activation.affine = affine;
+        CHECK(mismatches_of(*session, recipe, start) == 0);
+      }
+}
+
+TEST_CASE("walk: binary and ternary weights verify, and cost a bit and two") {
+  for (const int bits : {1, 2}) {
+    run::Recipe recipe = test::tiny_recipe("tiny-resnet");
+    recipe.train_limit = 64;
+    recipe.weight.bits = "fixed";
+    recipe.weight.start = recipe.weight.lowest = bits;
+    recipe.weight.per_channel = true;
+    recipe.activation.bits = "fixed";
+    const ordered_json result = run_quietly(recipe);
+    CAPTURE(bits);
+    CHECK(result["mismatches"] == 0);
+    CHECK(result["avg_weight_bits"] == bits);
+    for (const ordered_json& tensor : result["tensors"])
+      if (tensor["role"] == "weight")
+        CHECK(tensor["bytes"] == (tensor["elements"].get<Index>() * bits + 7) / 8);
+  }
+}
+
+TEST_CASE("walk: a width of one bit can be learned, of weights alone") {
+  run::Recipe recipe = test::tiny_recipe("tiny-resnet");
+  recipe.train_limit = 64;
+  recipe.weight.lowest = 1;
+  recipe.weight.average_bits = 1.5;
+  recipe.weight.start = 2;
+  recipe.allowed.insert(recipe.allowed.begin(), 1);
+  const ordered_json result = run_quietly(recipe);
+  CHECK(result["mismatches"] == 0);
+  CHECK(result["avg_weight_bits"].get<double>() <= 1.5);
 }
 
 TEST_CASE("walk: every network by name goes the whole way") {
