@@ -50,6 +50,10 @@ def row(*values):
     return torch.tensor(values, dtype=torch.float32).double()
 
 
+def probabilities(count):
+    return torch.softmax(torch.randn(count, dtype=torch.float32), 0).double()
+
+
 # name of the op -> function that returns its cases
 TABLE = {}
 
@@ -400,6 +404,149 @@ TABLE |= {
         ("smooth-l1", *loss(nn.smooth_l1_loss, beta=0.4)),
     ],
     "kl_div": lambda: [("all", *loss(nn.kl_div, reduction="batchmean"))],
+}
+
+# --- dropout --------------------------------------------------------------------
+
+MASK32 = 0xFFFFFFFF
+MASK64 = 0xFFFFFFFFFFFFFFFF
+
+
+def philox(key, counter):
+    """Philox4x32-10 of Salmon et al. (SC11): four words of 32 bits."""
+    c, k = list(counter), [key & MASK32, key >> 32]
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(b >> 32) ^ c[1] ^ k[0], b & MASK32, (a >> 32) ^ c[3] ^ k[1], a & MASK32]
+        k = [(k[0] + 0x9E3779B9) & MASK32, (k[1] + 0xBB67AE85) & MASK32]
+    return c
+
+
+def splitmix(z):
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK64
+    return z ^ (z >> 31)
+
+
+def dropout(x, p=0.3, seed=42, epoch=3, step=17, stream=3):
+    """Of the first user in this step, with the mask that core/random.hpp promises."""
+    key = splitmix((seed + 0x9E3779B97F4A7C15 * splitmix(1 << 32 | stream)) & MASK64)
+    each = x[0].numel()
+    places = [(n, i) for n in range(len(x)) for i in range(each)]
+    words = [philox(key, (epoch, step, n, i // 4))[i % 4] for n, i in places]
+    keep = torch.tensor([((w >> 9) + 0.5) / 2**23 >= p for w in words]).reshape(x.shape)
+    return x * keep / (1 - p)
+
+
+TABLE |= {"dropout": lambda: [("all", dropout, normal(5, 3, 7))]}
+
+# --- quantization ----------------------------------------------------------------
+
+
+def straight_through(backward, forward):
+    """The value of one, the gradient of the other."""
+    return backward + (forward - backward).detach()
+
+
+def quantized(x, scale, zero, lo, hi):
+    """LSQ+ (Bhalgat et al., 2020) as its users write it: scale and zero learn, rounding does not.
+    Zero-points are whole numbers when codes are made."""
+    whole = straight_through(zero, zero.round())
+    low, high = (lo - whole).expand_as(x), (hi - whole).expand_as(x)
+    u = torch.maximum(torch.minimum(x / scale, high), low)
+    return scale * straight_through(u, u.round())
+
+
+def mixture(ends):
+    def function(x, p, scale, zero):
+        rows = scale[0].numel()
+        shape = (rows,) + (1,) * (x.dim() - 1)
+        return sum(
+            p[j] * quantized(x, scale[j].reshape(shape), zero[j].reshape(shape), *end)
+            for j, end in enumerate(ends)
+        )
+
+    return function
+
+
+WEIGHT_ENDS = [(1 - 2 ** (b - 1), 2 ** (b - 1) - 1) for b in (2, 3, 4, 5)]
+IMAGE_ENDS = [(0, 2**b - 1) for b in (2, 3, 4, 5)]
+
+
+def candidates(rows, zeros):
+    """p, scales and zero-points of four widths."""
+    return probabilities(4), uniform(0.1, 0.6, 4, rows), zeros(4, rows).double()
+
+
+def constant(value):
+    return torch.full((1, 1), float(value))
+
+
+def builtin(x, p, scale, zero):
+    """PyTorch's own, of 4 bits; its scale and zero-point are no variables."""
+    y = torch.fake_quantize_per_tensor_affine(x, float(scale), int(zero), 0, 15)
+    return straight_through(p * y, y)
+
+
+def neighbours(bits, widths=(2, 3, 4, 6, 8)):
+    w = torch.tensor(widths).double()
+    at = max(j for j in range(len(widths) - 1) if widths[j] <= max(float(bits), widths[0]))
+    f = (bits.squeeze() - w[at]) / (w[at + 1] - w[at])
+    one_hot = torch.eye(len(widths)).double()
+    return (1 - f) * one_hot[at] + f * one_hot[at + 1]
+
+
+def steps(bits):
+    return 2 ** (bits - 1) - 1
+
+
+def level_scale(bits, scale, widths=(2, 3, 4, 6, 8)):
+    """The end of the range between two neighbours, on a log scale, over the steps at `bits`."""
+    end = scale * steps(torch.tensor(widths).double()).reshape(-1, 1)
+    return torch.exp((neighbours(bits, widths).reshape(-1, 1) * end.log()).sum(0)) / steps(bits)
+
+
+def level_quant(x, scale, bits):
+    """Symmetric, of the whole steps that fit into the real number of them."""
+    end = straight_through(steps(bits), steps(bits).floor()).expand_as(x)
+    u = torch.maximum(torch.minimum(x / scale.reshape(-1, 1), end), -end)
+    return scale.reshape(-1, 1) * straight_through(u, u.round())
+
+
+class Drawn(torch.autograd.Function):
+    """Values of y; x feels the spring of oscillation damping (Nagel et al., 2022)."""
+
+    @staticmethod
+    def forward(context, x, y):
+        context.save_for_backward(x, y)
+        return y.clone()
+
+    @staticmethod
+    def backward(context, dy):
+        x, y = context.saved_tensors
+        return 2 * 0.3 * (x - y) * ((x - y).abs() <= 0.5), dy
+
+
+TABLE |= {
+    "fake_quant": lambda: [
+        ("weights", mixture(WEIGHT_ENDS), normal(3, 2, 2, 5), *candidates(3, torch.zeros)),
+        ("images", mixture(IMAGE_ENDS), normal(6, 11), *candidates(1, lambda *s: uniform(0, 3, *s))),
+        ("builtin", builtin, uniform(-1.4, 2.2, 61), row(1), constant(0.25), constant(6)),
+    ],
+    "expected_width": lambda: [
+        ("all", lambda p: (p @ row(2, 3, 4, 6, 8)).reshape(1), probabilities(5)),
+    ],
+    "harden": lambda: [("all", lambda p: straight_through(p, row(0, 0, 1, 0)), probabilities(4))],
+    "neighbour_weights": lambda: [
+        ("between", neighbours, row(4.75)),
+        ("at-one", neighbours, row(3)),
+    ],
+    "level_scale": lambda: [("all", level_scale, row(4.75), uniform(0.05, 0.6, 5, 3))],
+    "level_quant": lambda: [("all", level_quant, normal(4, 9), uniform(0.1, 0.4, 4), row(3.4))],
+    "scale_gradient": lambda: [
+        ("all", lambda x, f: straight_through(x * f, x), normal(4, 5), uniform(0.1, 3, 4, 5).float()),
+    ],
+    "dampen": lambda: [("all", Drawn.apply, normal(4, 5), normal(4, 5))],
 }
 
 # --- writing ------------------------------------------------------------------

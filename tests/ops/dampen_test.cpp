@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::dampen_test {
@@ -79,6 +80,12 @@ TEST_CASE("dampen: what does not fit is refused") {
                        Error);
   CHECK_THROWS_AS(op::dampen(x, x, Tensor({2}, Real(1)), 1), Error);
   CHECK_THROWS_AS(op::dampen(x, x, Tensor({1}, Real(1)), -1), Error);
+}
+
+TEST_CASE("dampen: as PyTorch") {
+  test::as_pytorch("dampen/all", [](std::span<const Var> in) {
+    return op::dampen(in[0], in[1], Tensor({1}, Real(0.5)), Real(0.3));
+  });
 }
 
 }  // namespace fraqat::dampen_test

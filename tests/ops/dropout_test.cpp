@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::dropout_test {
@@ -86,6 +87,10 @@ TEST_CASE("dropout: impossible probabilities are refused") {
                        "[dropout] impossible probability: got p = -0.5; expected 0 <= p < 1",
                        Error);
   CHECK_THROWS_AS(op::dropout(x, Real(NAN)), Error);
+}
+
+TEST_CASE("dropout: as PyTorch, under a mask of somebody else's Philox") {
+  test::as_pytorch("dropout/all", drop);
 }
 
 }  // namespace fraqat::dropout_test

@@ -1,4 +1,5 @@
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::expected_width_test {
@@ -25,6 +26,13 @@ TEST_CASE("expected_width: same bits for any number of threads") {
 TEST_CASE("expected_width: a wrong number of weights is refused") {
   CHECK_THROWS_WITH_AS(op::expected_width(Var(Tensor({2}, Real(0))), Widths::range(2, 4)),
                        "[expected_width] one weight for each width: got [2]; expected [3]", Error);
+}
+
+TEST_CASE("expected_width: as PyTorch") {
+  const std::array<int, 5> widths{2, 3, 4, 6, 8};
+  test::as_pytorch("expected_width/all", [&](std::span<const Var> in) {
+    return op::expected_width(in[0], Widths(widths));
+  });
 }
 
 }  // namespace fraqat::expected_width_test

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::fake_quant_test {
@@ -256,6 +257,18 @@ TEST_CASE("fake_quant: what does not fit is refused") {
     CHECK_THROWS_AS(call(p, Var(Tensor({4, 1}, bad)), setup.zero), Error);
     CHECK_THROWS_AS(call(p, s, Tensor({4, 1}, bad)), Error);
   }
+}
+
+TEST_CASE("fake_quant: as PyTorch") {
+  const auto run = [](const char* golden, Coding coding, const Widths& widths) {
+    const op::FakeQuantOptions options{coding, widths, 0, widths.count()};
+    test::as_pytorch(golden, [&](std::span<const Var> in) {
+      return op::fake_quant(in[0], in[1], in[2], in[3], options);
+    });
+  };
+  run("fake_quant/weights", Coding::symmetric, Widths::range(2, 5));
+  run("fake_quant/images", Coding::natural, Widths::range(2, 5));
+  run("fake_quant/builtin", Coding::natural, Widths::one(4));
 }
 
 }  // namespace fraqat::fake_quant_test

@@ -1,4 +1,5 @@
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::harden_test {
@@ -24,6 +25,10 @@ TEST_CASE("harden: a position outside is refused") {
                        "position in it",
                        Error);
   CHECK_THROWS_AS(op::harden(Var(Tensor({3, 1}, Real(0))), 0), Error);
+}
+
+TEST_CASE("harden: as PyTorch") {
+  test::as_pytorch("harden/all", [](std::span<const Var> in) { return op::harden(in[0], 2); });
 }
 
 }  // namespace fraqat::harden_test

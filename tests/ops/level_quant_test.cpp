@@ -3,6 +3,7 @@
 #include <set>
 
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::level_quant_test {
@@ -224,6 +225,13 @@ TEST_CASE("level_quant: what does not fit is refused") {
                        "[level_quant] rows differ: got scale [2] and zero [2] for x of [3, 4]; "
                        "expected both [1] or one for each of the first dimension",
                        Error);
+}
+
+TEST_CASE("level_quant: as PyTorch") {
+  const Var zero(Tensor({4}, Real(0)));
+  test::as_pytorch("level_quant/all", [&](std::span<const Var> in) {
+    return op::level_quant(in[0], in[1], zero, in[2], Coding::symmetric);
+  });
 }
 
 }  // namespace fraqat::level_quant_test

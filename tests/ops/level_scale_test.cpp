@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::level_scale_test {
@@ -67,6 +68,13 @@ TEST_CASE("level_scale: what does not fit is refused") {
                        "[level_scale] a range collapsed: got scale 0; expected a positive number; "
                        "try a smaller rate or clip, a smaller range rate, or another range policy",
                        Error);
+}
+
+TEST_CASE("level_scale: as PyTorch") {
+  const std::array<int, 5> widths{2, 3, 4, 6, 8};
+  test::as_pytorch("level_scale/all", [&](std::span<const Var> in) {
+    return op::level_scale(in[0], in[1], Coding::symmetric, Widths(widths));
+  });
 }
 
 }  // namespace fraqat::level_scale_test

@@ -1,4 +1,5 @@
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::neighbour_weights_test {
@@ -61,6 +62,14 @@ TEST_CASE("neighbour_weights: nothing to choose from is refused") {
                        "[neighbour_weights] one bit-width wanted: got shape [2]; expected one "
                        "element",
                        Error);
+}
+
+TEST_CASE("neighbour_weights: as PyTorch") {
+  const std::array<int, 5> widths{2, 3, 4, 6, 8};
+  for (const char* golden : {"neighbour_weights/between", "neighbour_weights/at-one"})
+    test::as_pytorch(golden, [&](std::span<const Var> in) {
+      return op::neighbour_weights(in[0], Widths(widths));
+    });
 }
 
 }  // namespace fraqat::neighbour_weights_test

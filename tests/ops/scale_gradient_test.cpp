@@ -1,4 +1,5 @@
 #include "quant/ops.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/op_test.hpp"
 
 namespace fraqat::scale_gradient_test {
@@ -41,6 +42,12 @@ TEST_CASE("scale_gradient: factors of another shape are refused") {
                        "[scale_gradient] one factor for each element: got x [3] and factor [2]; "
                        "expected the same shape",
                        Error);
+}
+
+TEST_CASE("scale_gradient: as PyTorch") {
+  test::as_pytorch("scale_gradient/all", [](std::span<const Var> in) {
+    return op::scale_gradient(in[0], in[1].value());
+  });
 }
 
 }  // namespace fraqat::scale_gradient_test
