@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view format_key = "fraqat.format";
 constexpr std::string_view checkpoint_format = "checkpoint";
+const std::string recipe_key = "fraqat.recipe";
 
 const std::string& entry(const nn::Metadata& metadata, const std::string& key,
                          const std::string& path) {
@@ -68,7 +69,7 @@ bool is_checkpoint(const nn::Metadata& metadata) {
 void save_checkpoint(const std::filesystem::path& path, nn::Module& model, const Recipe& recipe,
                      const std::string& phase) {
   nn::Metadata metadata{{std::string(format_key), std::string(checkpoint_format)},
-                        {"fraqat.recipe", to_toml(recipe)},
+                        {recipe_key, to_toml(recipe)},
                         {"fraqat.phase", phase}};
   if (const std::string bits = widths_text(model); !bits.empty()) metadata["fraqat.bits"] = bits;
   nn::save_state(model, path.string(), metadata);
@@ -81,7 +82,7 @@ Loaded load_checkpoint(const std::filesystem::path& path) {
   check_input(is_checkpoint(metadata), "[checkpoint] ", name,
               " is no checkpoint of fraqat: got no metadata fraqat.format = checkpoint");
   Loaded loaded;
-  loaded.recipe = parse_recipe(entry(metadata, "fraqat.recipe", name), name + " (fraqat.recipe)");
+  loaded.recipe = parse_recipe(entry(metadata, recipe_key, name), name + " (fraqat.recipe)");
   loaded.phase = entry(metadata, "fraqat.phase", name);
   try {
     build(loaded, metadata, name);
@@ -91,6 +92,12 @@ Loaded load_checkpoint(const std::filesystem::path& path) {
   }
   nn::apply_state(*loaded.model, nn::from_safetensors(file, name), name);
   return loaded;
+}
+
+std::string result_hash(const std::filesystem::path& checkpoint) {
+  nn::SafeTensors file = nn::read_safetensors(checkpoint.string());
+  file.metadata.erase(recipe_key);
+  return sha256(nn::serialize(file));
 }
 
 }  // namespace fraqat::run

@@ -26,6 +26,11 @@ struct Loaded {
 /// The inverse.  Errors are of kind input and name the file.
 Loaded load_checkpoint(const std::filesystem::path& path);
 
+/// SHA-256, in hexadecimal, of what a run came to: the checkpoint without the recipe in
+/// it, so that the same tensors and widths have the same hash in releases whose recipes
+/// have more keys.
+std::string result_hash(const std::filesystem::path& checkpoint);
+
 /// The widths of all quantizers as JSON, {"conv1.weight_q": [5.31, 5]}: the
 /// fractional one, and the integer one where it is frozen; empty if there are none.
 std::string widths_text(nn::Module& model);

@@ -4,6 +4,7 @@
 #include "core/pool.hpp"
 #include "models/run/arms.hpp"
 #include "models/run/budgets.hpp"
+#include "models/run/checkpoint.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/provenance.hpp"
 #include "models/run/training.hpp"
@@ -59,8 +60,7 @@ ordered_json finished(const Session& session, const std::string& checkpoint, ord
   const ordered_json last = result["arms"].back();
   for (const char* key : {"accuracy", "loss", "avg_weight_bits", "avg_activation_bits"})
     result[key] = last[key];
-  const std::string path = session.checkpoint(checkpoint).string();
-  result["hash"] = sha256(read_file(path, std::uint64_t{1} << 32));
+  result["hash"] = result_hash(session.checkpoint(checkpoint));
   result["seconds"] = session.seconds();
   result["peak_bytes"] = pool::peak_bytes();
   write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");

@@ -226,7 +226,22 @@ TEST_CASE("run: checkpoints load and are as good as the run says") {
             .empty());
   CHECK(accuracy_of(finished().checkpoint("search")) > 0);
   CHECK(accuracy_of(finished().checkpoint("rounded")) > 0);
-  CHECK(sha256(read_file(finished().checkpoint("final").string(), 1 << 24)) == json["hash"]);
+}
+
+TEST_CASE("run: the hash is that of tensors and widths, whatever keys a recipe has") {
+  const test::TemporaryDirectory folder;
+  const fs::path again = folder / "again.safetensors";
+  run::Loaded loaded = run::load_checkpoint(finished().checkpoint("final"));
+  loaded.recipe.seed += 1;
+  run::save_checkpoint(again, *loaded.model, loaded.recipe, "final");
+  CHECK(run::result_hash(again) == finished().result["hash"]);
+  CHECK(run::result_hash(finished().checkpoint("rounded")) != finished().result["hash"]);
+
+  nn::NamedTensors state = nn::state_of(*loaded.model);
+  state.begin()->second.data()[0] += Real(1);
+  nn::apply_state(*loaded.model, state, "test");
+  run::save_checkpoint(again, *loaded.model, loaded.recipe, "final");
+  CHECK(run::result_hash(again) != finished().result["hash"]);
 }
 
 TEST_CASE("run: a finished run is not overwritten") {
