@@ -57,7 +57,10 @@ std::string layer_of(const std::string& slot) {
 bool take_finished(const Session& session, const std::string& name, ordered_json& arms) {
   const ordered_json& done = session.journal().notes["arms"];
   if (!done.contains(name)) return false;
-  arms.push_back(done[name]);
+  const ordered_json& arm = done[name];
+  check_input(arm.value("name", "") == name && arm.at("accuracy").is_number(), "[resume] ",
+              session.file(journal_name).string(), ": bad arm ", name);
+  arms.push_back(arm);
   return true;
 }
 

@@ -68,13 +68,11 @@ ordered_json finished(const Session& session, const std::string& checkpoint, ord
   return result;
 }
 
-}  // namespace
-
-ordered_json run(const Recipe& recipe, const Options& options, Observer& observer) {
+ordered_json all_phases(const Recipe& recipe, const Options& options, Observer& observer) {
   const Session session(recipe, options, observer);
   const ordered_json& notes = session.journal().notes;
   ordered_json result = provenance(recipe, options);
-  for (const char* key : {"arguments", "resumed"}) result[key] = notes[key];
+  for (const char* key : {"arguments", "resumed"}) result[key] = notes.at(key);
   if (const std::string from = notes.value("from_hash", ""); !from.empty()) result["from"] = from;
   result["arms"] = ordered_json::array();
   std::unique_ptr<nn::Module> model = float_model(session, result["arms"]);
@@ -95,6 +93,19 @@ ordered_json run(const Recipe& recipe, const Options& options, Observer& observe
   deploy_learned(session, *model, result);
   result["tensors"] = tensors_of(*model);
   return finished(session, "final", std::move(result));
+}
+
+}  // namespace
+
+ordered_json run(const Recipe& recipe, const Options& options, Observer& observer) {
+  try {
+    return all_phases(recipe, options, observer);
+  } catch (
+      const ordered_json::exception& error) {  // a journal is JSON that anybody may have edited
+    check_input(!options.resume, "[resume] ", (options.out / journal_name).string(),
+                " is damaged: ", error.what(), "; try a new folder");
+    throw;
+  }
 }
 
 ordered_json finished_run(const std::filesystem::path& folder) {

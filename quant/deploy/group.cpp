@@ -44,6 +44,10 @@ Group product_group(const Node& node, int x, const Weight& w) {
     Conv2d conv;
     conv.weight = w;
     conv.stride = attributes.get<Index>("stride");
+    for (const auto& [key, value] : attributes.items())
+      check(key != "padding" || std::holds_alternative<Index>(value), "[lower] conv2d in layer \"",
+            node.layer(), "\" has no integer form: got unequal padding; expected as much on all ",
+            "sides; try that, or keep the network in float");
     conv.padding = attributes.get<Index>("padding");
     conv.dilation = attributes.get<Index>("dilation");
     conv.groups = attributes.get<Index>("groups");

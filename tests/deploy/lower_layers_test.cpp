@@ -87,6 +87,22 @@ TEST_CASE("lowering refuses images, words, sequences and cells that it has no fo
   CHECK(mentions(cell, "; expected "));
 }
 
+TEST_CASE("lowering refuses a convolution of unequal padding, by name") {
+  nn::Initializer init(1);
+  nn::Sequential net;
+  op::Conv2dOptions options;
+  options.padding = op::Padding(0, 1, 0, 1);
+  net.add(std::make_unique<nn::Conv2d>(2, 3, 2, init, options), "conv1");
+  net.add(std::make_unique<nn::Flatten>(), "flatten");
+  net.add(std::make_unique<nn::Linear>(48, 2, init), "fc");
+  const Tensor x = layer_sample({3, 4, 4, 2});
+  quant::quantize(net, x, {});
+  CHECK_THROWS_WITH_AS(deploy::lower(net, x),
+                       doctest::Contains("conv2d in layer \"conv1\" has no integer form: got "
+                                         "unequal padding"),
+                       Error);
+}
+
 TEST_CASE("relu6 and batch norm 1d are lowered") {
   nn::Initializer init(1);
   nn::Sequential net;

@@ -122,6 +122,36 @@ TEST_CASE("interrupted: an unfinished run is not begun again but goes on, to the
   CHECK(run::finished_run(folder.path()) == result);
 }
 
+TEST_CASE("interrupted: a journal that was edited is a bad file, whatever is wrong with it") {
+  using nlohmann::ordered_json;
+  run::Observer silent;
+  for (const auto& [key, value] :
+       {std::pair("stretches", ordered_json(7)), std::pair("arguments", ordered_json(nullptr)),
+        std::pair("arms", ordered_json({{"float", "fast"}})), std::pair("metrics", ordered_json(1)),
+        std::pair("seconds", ordered_json("long"))}) {
+    CAPTURE(std::string(key));
+    const test::TemporaryDirectory folder;
+    StopIn observer("search");
+    CHECK_THROWS_AS(run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer), run::Stopped);
+    const std::string path = folder / "progress.safetensors";
+    nn::SafeTensors file = nn::read_safetensors(path);
+    ordered_json notes = ordered_json::parse(file.metadata.at("fraqat.notes"));
+    if (value.is_null())
+      notes.erase(key);
+    else
+      notes[key] = value;
+    file.metadata["fraqat.notes"] = notes.dump();
+    nn::write_safetensors(path, file);
+    try {
+      run::run(short_recipe(), {folder.path(), {}, {}, {}, true}, silent);
+      FAIL("was gone on with");
+    } catch (const Error& error) {
+      CHECK(error.kind() == Error::Kind::input);
+      CHECK(has(error.what(), "progress.safetensors"));
+    }
+  }
+}
+
 TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-written") {
   run::Recipe recipe = short_recipe();
   const test::TemporaryDirectory folder;
