@@ -49,10 +49,20 @@ Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
 }
 
 Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits) {
-  const Var scale = op::level_scale(bits, ranges.scale, info_.coding, info_.widths);
-  const Var zero = level_zero(ranges.zero, static_cast<double>(bits.value()[0]));
+  const auto [scale, zero] = level_range(ranges, bits);
   const Var y = op::level_quant(x, scale, zero, bits, info_.coding);
   return damped(x, y, Tensor({1}, Real(1)), scale.value().reshape({1, scale.value().size()}));
+}
+
+/// The range at b bits, [R] each.
+Ranges Quantizer::level_range(const Ranges& ranges, const Var& bits) const {
+  const auto at_level = [&] {
+    return Ranges{op::level_scale(bits, ranges.scale, info_.coding, info_.widths),
+                  level_zero(ranges.zero, static_cast<double>(bits.value()[0]))};
+  };
+  if (!Tape::current() || Tape::current()->records() != Tape::Records::graph) return at_level();
+  Tape aside;  // how it lies between those of the candidates is no part of the model's graph
+  return at_level();
 }
 
 /// Zero-points at b bits: their shares of the steps, interpolated between those of the
@@ -94,9 +104,12 @@ void Quantizer::visit(nn::Visitor& visitor) {
   range_->visit(visitor);
 }
 
-void Quantizer::freeze(int bits) {
+void Quantizer::freeze(const Width& width) {
+  auto fixed = width.whole() ? fixed_bits(info_.widths, width.whole_bits())
+                             : fixed_levels(info_.widths, info_.coding, width);
   if (!frozen_) learned_ = bits_->bits();
-  bits_ = fixed_bits(info_.widths, bits);
+  bits_ = std::move(fixed);
+  levels_ = width;
   frozen_ = true;
 }
 
@@ -123,7 +136,7 @@ double average_bits(const std::vector<Quantizer*>& quantizers, Role role, bool h
   for (const Quantizer* q : quantizers) {
     if (q->info().role != role) continue;
     const auto n = static_cast<double>(q->info().elements);
-    bits += n * (hard ? q->hard_bits() : q->learned_bits());
+    bits += n * (hard ? q->hard_width().bits() : q->learned_bits());
     elements += n;
   }
   return elements > 0 ? bits / elements : 0;

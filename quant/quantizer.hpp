@@ -52,12 +52,14 @@ class Quantizer final : public nn::Transform {
   /// In training x is drawn to its codes, by 2 `strength` times the distance; 0: not.
   void set_damping(double strength) { damping_ = static_cast<Real>(strength); }
 
-  /// Replaces the bit policy by a fixed width, one of the candidates; ranges
-  /// stay.  learned_bits() keeps the fractional width it came from.
-  void freeze(int bits);
+  /// Replaces the bit policy by a fixed width, one of the candidates or a number of
+  /// levels between two of them; ranges stay, and go on learning if they do.
+  /// learned_bits() keeps the fractional width it came from.
+  void freeze(const Width& width);
   bool frozen() const { return frozen_; }
 
-  /// The width evaluation uses.
+  /// The width evaluation uses, and the candidate it is, or, for levels, is nearest to.
+  Width hard_width() const { return levels_.whole() ? Width(hard_bits()) : levels_; }
   int hard_bits() const { return info_.widths[bits_->hard()]; }
 
   /// The fractional width: the policy's, or what freeze() was told it was.
@@ -67,6 +69,7 @@ class Quantizer final : public nn::Transform {
  private:
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
+  Ranges level_range(const Ranges& ranges, const Var& bits) const;
   Var level_zero(const Var& zero, double bits) const;
   Var damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const;
   void check_codes(const Tensor& x, const Tensor& y) const;
@@ -76,6 +79,7 @@ class Quantizer final : public nn::Transform {
   std::unique_ptr<RangePolicy> range_;
   Mode mode_ = Mode::off;
   Real damping_ = 0;
+  Width levels_;  // that it is frozen at; whole bits: at none
   bool frozen_ = false, look_ = false;
   Real lowest_ = 0, highest_ = 0;
   double learned_ = 0;

@@ -28,6 +28,19 @@ struct LevelQuant {
   double b = 0;
   const kernels::Table::Levels& kernel = kernels::active().levels;
 
+  void describe(Attributes& a) const {
+    const quant::Grid grid = quant::level_grid(coding, b);
+    Tensor zeros(zero.shape());
+    std::transform(zero.data(), zero.data() + zero.size(), zeros.data(),
+                   [](Real z) { return quant::round_even(z); });
+    a("levels", grid.count());
+    a("lo", grid.lo);
+    a("hi", grid.hi);
+    a("step", grid.step);
+    a("scale", scale);
+    a("zero", zeros);
+  }
+
   Tensor forward(const Tensor& input, const Tensor& scales, const Tensor& zeros,
                  const Tensor& bits) {
     x = input;
