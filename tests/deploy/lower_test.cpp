@@ -7,6 +7,7 @@
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
 #include "quant/deploy/engine.hpp"
+#include "quant/deploy/tape_codes.hpp"
 #include "tests/deploy/quantized_model.hpp"
 
 namespace fraqat::lower_test {
@@ -21,7 +22,7 @@ std::vector<Integers> codes_of_module(nn::Module& model, const Tensor& images) {
   model(Var(images));
   std::vector<Integers> all;
   for (const auto& node : tape.nodes()) {
-    if (node->op() != "fake_quant" || !node->inputs()[0].name().empty()) continue;
+    if (!is_quantizer(*node) || !node->inputs()[0].name().empty()) continue;
     const Attributes attributes = node->attributes();
     const float scale = attributes.get<Tensor>("scale").item();
     const float zero = attributes.get<Tensor>("zero").item();
@@ -130,10 +131,11 @@ void lend(nn::Slot& to, const nn::Slot& from) {
 
 TEST_CASE("lowered networks are the module, but for rare roundings") {
   for (const char* name : {"mlp", "lenet5", "lenet5-bn", "cnn-32-64", "tiny-resnet"})
-    for (const bool affine : {false, true}) {
+    for (const auto& [affine, levels] : {std::pair{false, false}, {true, false}, {true, true}}) {
       CAPTURE(name);
       CAPTURE(affine);
-      const auto model = test::quantized_model(name, affine);
+      CAPTURE(levels);
+      const auto model = test::quantized_model(name, affine, {28, 28, 1}, levels);
       const Tensor images = test::model_images(30, 5);
       const Graph graph = lower(*model, images);
       const Outputs outputs = evaluate(graph, images, true);
@@ -164,8 +166,8 @@ TEST_CASE("lowered resnet20, shortcuts padded or projected, is the module but fo
     for (const bool affine : {false, true}) {
       CAPTURE(projected);
       CAPTURE(affine);
-      const auto model =
-          test::quantized_model(projected ? "resnet20-b" : "resnet20", affine, sample);
+      const auto model = test::quantized_model(projected ? "resnet20-b" : "resnet20", affine,
+                                               sample, projected != affine);
       const Tensor images = test::model_images(20, 5, sample);
       const Graph graph = lower(*model, images);
       int products = 0, adds = 0;
