@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 
+#include "models/run/checkpoint.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/session.hpp"
 #include "quant/quantizer.hpp"
@@ -248,7 +249,7 @@ int inspect_checkpoint(const InspectOptions& options, const ModelFile& model) {
     quantizers.push_back({{"name", q->info().name},
                           {"elements", q->info().elements},
                           {"learned_bits", b},
-                          {"bits", bits_json({q->hard_width()})}});
+                          {"bits", run::hard_bits_json(*q)}});
     bits.row({q->info().name, grouped(q->info().elements), fixed(b, 2), bar(b, quant::max_bits)});
   }
   if (options.json) {

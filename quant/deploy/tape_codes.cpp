@@ -22,9 +22,12 @@ TapeCodes::TapeCodes(const Node& node) {
   scale = attributes.get<Tensor>("scale");
   zero = attributes.get<Tensor>("zero");
   if (has_width_of_each_row(node)) {
-    for (const float bits : attributes.get<Tensor>("bits").span()) {
-      width.emplace_back(static_cast<int>(bits));
-      grid.push_back(width.back().grid(quant::Coding::symmetric));
+    const auto number = [&](std::string_view name, Index row) {
+      return static_cast<std::int32_t>(attributes.get<Tensor>(name)[row]);
+    };
+    for (Index row = 0; row < scale.size(); ++row) {
+      width.emplace_back(number("bits", row));
+      grid.push_back({number("lo", row), number("hi", row), number("step", row)});
     }
     return;
   }

@@ -13,6 +13,7 @@
 namespace fraqat::lower_test {
 
 using namespace fraqat::deploy;
+using fraqat::test::Stored;
 
 namespace {
 
@@ -131,11 +132,14 @@ void lend(nn::Slot& to, const nn::Slot& from) {
 
 TEST_CASE("lowered networks are the module, but for rare roundings") {
   for (const char* name : {"mlp", "lenet5", "lenet5-bn", "cnn-32-64", "tiny-resnet"})
-    for (const auto& [affine, levels] : {std::pair{false, false}, {true, false}, {true, true}}) {
+    for (const auto& [affine, stored] : {std::pair{false, Stored::bits},
+                                         {true, Stored::bits},
+                                         {true, Stored::levels},
+                                         {false, Stored::channels}}) {
       CAPTURE(name);
       CAPTURE(affine);
-      CAPTURE(levels);
-      const auto model = test::quantized_model(name, affine, {28, 28, 1}, levels);
+      CAPTURE(static_cast<int>(stored));
+      const auto model = test::quantized_model(name, affine, {28, 28, 1}, stored);
       const Tensor images = test::model_images(30, 5);
       const Graph graph = lower(*model, images);
       const Outputs outputs = evaluate(graph, images, true);
@@ -166,8 +170,9 @@ TEST_CASE("lowered resnet20, shortcuts padded or projected, is the module but fo
     for (const bool affine : {false, true}) {
       CAPTURE(projected);
       CAPTURE(affine);
-      const auto model = test::quantized_model(projected ? "resnet20-b" : "resnet20", affine,
-                                               sample, projected != affine);
+      const auto model =
+          test::quantized_model(projected ? "resnet20-b" : "resnet20", affine, sample,
+                                projected != affine ? Stored::levels : Stored::bits);
       const Tensor images = test::model_images(20, 5, sample);
       const Graph graph = lower(*model, images);
       int products = 0, adds = 0;

@@ -12,6 +12,7 @@
 namespace fraqat::lower_widths_test {
 
 using namespace fraqat::deploy;
+using fraqat::test::Stored;
 
 namespace {
 
@@ -28,29 +29,37 @@ double bits_of_product(const Graph& graph, const Op& op) {
 
 }  // namespace
 
-TEST_CASE("lowering level counts: codes and widths are the quantizers'") {
-  for (const char* name : {"lenet5-bn", "tiny-resnet"}) {
-    const auto model = test::quantized_model(name, true, {28, 28, 1}, true);
+TEST_CASE("lowering level counts and channels: widths are the quantizers'") {
+  for (const auto& [name, stored] : {std::pair{"lenet5-bn", Stored::levels},
+                                     {"tiny-resnet", Stored::levels},
+                                     {"lenet5-bn", Stored::channels},
+                                     {"tiny-resnet", Stored::channels}}) {
+    const auto model = test::quantized_model(name, true, {28, 28, 1}, stored);
     const Graph graph = lower(*model, test::model_images(1, 1));
     std::map<std::string, const quant::Quantizer*> weights;
     std::vector<const quant::Quantizer*> activations;
-    Index bytes = 0, levels = 0;
+    Index bytes = 0, levels = 0, channels = 0;
     for (const quant::Quantizer* q : quant::quantizers(*model)) {
       const auto& info = q->info();
       levels += !q->hard_width().whole();
+      channels += q->width_count() > 1;
       if (info.role == quant::Role::activation) activations.push_back(q);
       if (info.role != quant::Role::weight) continue;
       weights[info.name] = q;
-      bytes += q->hard_width().bytes(info.elements) + 4 * info.rows + 8 * info.channels;
+      bytes += q->bytes() + 4 * info.rows + 8 * info.channels;
     }
-    CHECK(levels > 5);
+    CHECK((stored == Stored::levels ? levels : channels) > 3);
     CHECK(data_bytes(graph) == bytes);
     std::size_t next = 0;
     for (const Op& op : graph.ops) {
       if (const Product* product = product_of(op)) {
-        const Width width = weights.at(op.layer + ".weight_q")->hard_width();
-        CHECK(product->weight.width == std::vector{width});
-        CHECK(product->weight.grid == std::vector{width.grid(quant::Coding::symmetric)});
+        const quant::Quantizer& q = *weights.at(op.layer + ".weight_q");
+        REQUIRE(std::ssize(product->weight.width) == q.width_count());
+        for (std::size_t row = 0; row < product->weight.width.size(); ++row) {
+          const Width width = q.hard_width(static_cast<Index>(row));
+          CHECK(product->weight.width[row] == width);
+          CHECK(product->weight.grid[row] == width.grid(quant::Coding::symmetric));
+        }
       }
       if (acts_on_codes(op) || op.output.accumulators()) continue;
       CHECK(op.output.width == activations.at(next)->hard_width());
@@ -62,7 +71,7 @@ TEST_CASE("lowering level counts: codes and widths are the quantizers'") {
 }
 
 TEST_CASE("counts: bit operations of each product are exact, and rounded up") {
-  for (const test::Stored stored : test::every_storage)
+  for (const Stored stored : test::every_storage)
     for (std::uint32_t seed = 1; seed <= 60; ++seed) {
       const Graph graph = test::random_graph(seed, stored);
       double expected = 0, data = 0;
@@ -76,11 +85,11 @@ TEST_CASE("counts: bit operations of each product are exact, and rounded up") {
                           static_cast<double>(product->weight.width.size()));
       }
       CHECK(static_cast<double>(bit_operations(graph)) == expected);
-      if (stored != test::Stored::levels)
+      if (stored != Stored::levels)
         for (const Op& op : graph.ops)
           if (const Product* p = product_of(op))
             data += 4.0 * static_cast<double>(2 * p->multiplier.size() + p->weight.scale.size());
-      if (stored != test::Stored::levels) CHECK(static_cast<double>(data_bytes(graph)) == data);
+      if (stored != Stored::levels) CHECK(static_cast<double>(data_bytes(graph)) == data);
     }
 }
 

@@ -36,6 +36,17 @@ void freeze_at_levels(nn::Module& model) {
   }
 }
 
+void freeze_channels(nn::Module& model) {
+  Dice dice(3);
+  for (quant::Quantizer* q : quant::quantizers(model)) {
+    if (q->info().role != quant::Role::weight) continue;
+    std::vector<int> bits;
+    for (Index row = 0; row < q->width_count(); ++row)
+      bits.push_back(static_cast<int>(dice.whole(2, 8)));
+    q->freeze(bits);
+  }
+}
+
 }  // namespace
 
 Tensor model_images(Index count, std::uint64_t seed, const Shape& sample) {
@@ -48,7 +59,7 @@ Tensor model_images(Index count, std::uint64_t seed, const Shape& sample) {
 }
 
 std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine,
-                                            const Shape& sample, bool levels) {
+                                            const Shape& sample, Stored stored) {
   auto model = models::make(name, sample, 10, 3);
   unsettle(*model);
   quant::Spec spec;
@@ -56,10 +67,11 @@ std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine
   spec.activation.bits = "logits-argmax";  // all widths are candidates
   spec.activation.affine = affine;
   spec.activation.range = spec.weight.range = "minmax";
-  if (levels) spec.weight.bits = "logits-argmax";
+  if (stored != Stored::bits) spec.weight.bits = "logits-argmax";
+  spec.weight.bits_per_channel = stored == Stored::channels;
   int bits = 2;
   for (auto& [layer, module] : nn::modules(*model))
-    if (!levels && (module->kind() == "Conv2d" || module->kind() == "Linear")) {
+    if (stored == Stored::bits && (module->kind() == "Conv2d" || module->kind() == "Linear")) {
       spec.weight_bits.emplace_back(layer, bits);
       bits = bits == 8 ? 2 : bits + 1;
     }
@@ -68,10 +80,11 @@ std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine
   quant::set_mode(*model, quant::Quantizer::Mode::observe);
   (*model)(Var(images));
   quant::calibrated(*model);
-  if (levels) {
+  if (stored == Stored::levels) {
     freeze_at_levels(*model);
     return model;
   }
+  if (stored == Stored::channels) freeze_channels(*model);
   for (quant::Quantizer* q : quant::quantizers(*model))
     if (q->info().role == quant::Role::activation) {
       q->freeze(bits);
