@@ -16,6 +16,12 @@ class Plan {
  public:
   Plan(nn::Module& model, const Tape& tape, const Var& image, const Spec& spec)
       : tape_(tape), groups_(tape), spec_(spec), batch_(image.shape()[0]) {
+    check(!spec.activation.bits_per_channel && !spec.activation.per_channel,
+          "[attach] channels with ranges or bit-widths of their own are for weights: got one for "
+          "activations; expected per_channel = bits_per_channel = false");
+    check(!spec.weight.bits_per_channel || spec.weight.per_channel,
+          "[attach] a bit-width for each channel needs a range for each: got bits_per_channel = "
+          "true with per_channel = false; try per_channel = true");
     std::map<std::string, int> widths;
     for (const auto& [layer, bits] : spec.weight_bits) {
       const auto [found, first] = widths.emplace(layer, bits);
@@ -186,19 +192,26 @@ class Plan {
     range.momentum = spec.momentum;
     range.percentile = spec.percentile;
     if (spec.gradient_scale == "lsq") range.elements = elements / rows;
-    Policies policies = make_policies(spec.bits, start(spec), range, make_range(spec.range, range));
-    socket.fill(std::make_shared<Quantizer>(
-        Quantizer::Info{name_of(node, which), role, elements, coding, widths, rows, channels},
-        std::move(policies.bits), std::move(policies.range)));
+    const bool row_widths = spec.bits_per_channel && rows > 1 && !fixed;
+    Policies policies = make_policies(spec.bits, starts(spec, row_widths ? rows : 1), range,
+                                      make_range(spec.range, range));
+    socket.fill(
+        std::make_shared<Quantizer>(Quantizer::Info{name_of(node, which), role, elements, coding,
+                                                    widths, rows, channels, row_widths},
+                                    std::move(policies.bits), std::move(policies.range)));
     filled_by_[&socket] = node.op();
     return &socket;
   }
 
-  double start(const TensorSpec& spec) {
-    if (!spec.random_start || spec.bits == "fixed") return spec.start;
+  std::vector<double> starts(const TensorSpec& spec, Index count) {
+    std::vector<double> all(static_cast<std::size_t>(count), spec.start);
+    if (!spec.random_start || spec.bits == "fixed") return all;
     const Philox draw(spec_.seed, Stream::init, 0x62697473);  // far from the weights' substreams
-    const float u = uniform(draw({0, 0, 0, drawn_++})[0]);
-    return spec.lowest + static_cast<double>(u) * (spec.highest - spec.lowest);
+    for (double& start : all) {
+      const float u = uniform(draw({0, 0, 0, drawn_++})[0]);
+      start = spec.lowest + static_cast<double>(u) * (spec.highest - spec.lowest);
+    }
+    return all;
   }
 
   std::string missing_name() const {

@@ -14,6 +14,7 @@ struct TensorSpec {
   int lowest = min_bits, highest = max_bits;
   std::string range = "learned";        // minmax | percentile | mse | kl | learned
   bool per_channel = false;             // weights only, not of a transposed conv
+  bool bits_per_channel = false;        // and a bit-width for each of these ranges
   bool affine = false;                  // activations of both signs: zero-point instead of a sign
   bool random_start = false;            // learned widths start anywhere in [lowest, highest]
   double percentile = 99.99;            // of the numbers, inside the range of `percentile`

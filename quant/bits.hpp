@@ -9,18 +9,22 @@
 
 #include "nn/module.hpp"
 #include "quant/ops.hpp"
+#include "quant/width.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 /// How many bits: turns its parameters, on the tape, into weights p_j over the
 /// candidate widths, or into one real width.  Inside a TrainingStep with noise the
 /// policy may sample or mix; outside, every policy is one-hot at hard().
+///
+/// One policy decides on the width of a tensor, or on those of all its rows, each with
+/// parameters of its own: nodes on the tape do not become more with them.
 class BitPolicy {
  public:
   struct Choice {
-    Var p;                    // [J]
+    Var p;                    // [J]; [R, J] of R rows
     int first = 0, last = 0;  // the candidates [first, last) whose gradient it uses
-    Var level = {};           // or, in place of p, one real width: a grid between two candidates
+    Var level = {};           // or, in place of p, a real width, [1] or [R]: a grid between two
   };
 
   virtual ~BitPolicy() = default;
@@ -28,24 +32,29 @@ class BitPolicy {
   virtual std::string_view name() const = 0;
   virtual Choice choose() = 0;
 
+  /// Rows that have a width of their own; 1: all share one.
+  virtual Index rows() const { return 1; }
+
   /// b, the fractional bit-width, as a number and (for learned policies) on the
-  /// tape, with a gradient to the parameters.
-  virtual double bits() const = 0;
+  /// tape, [rows], with a gradient to the parameters.
+  virtual double bits(Index row = 0) const = 0;
   virtual Var bits_on_tape() { return {}; }
 
-  /// The entropy of p, -sum p_j log p_j, on the tape; none where p has no choice to lose.
+  /// The entropy of p, -sum p_j log p_j, of all rows, on the tape; none where p has no choice
+  /// to lose.
   virtual Var entropy_on_tape() { return {}; }
 
   /// The position of the candidate that evaluation uses.
-  virtual int hard() const = 0;
+  virtual int hard(Index row = 0) const = 0;
 
   /// True if the width is whole and will stay.
   virtual bool decided() const { return false; }
 
-  /// The learned parameter ([J] logits, or one number); none for fixed widths.
+  /// The learned parameter ([J] logits, or one number; as much for each row, one row after
+  /// the other); none for fixed widths.
   virtual Var parameter() const { return {}; }
 
-  /// The width that the parameter `values` would give, and db / dvalues[i] there.
+  /// The width that the parameter `values` of a row would give, and db / dvalues[i] there.
   virtual double bits_of(std::span<const double> /*values*/) const { return bits(); }
   virtual double slope(std::span<const double> /*values*/, std::size_t /*i*/) const { return 0; }
 
@@ -66,8 +75,13 @@ class BitPolicy {
   virtual void visit(nn::Visitor&) {}
 };
 
-/// One width, for good.
+/// One width, for good; or one for each row.
 std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, int bits);
+std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, const std::vector<int>& bits);
+
+/// A number of levels, for good; its range lies between those of the two candidates
+/// around it.  Of codes `twos` an even number, symmetric ones an odd one.
+std::unique_ptr<BitPolicy> fixed_levels(const Widths& widths, Coding coding, const Width& width);
 
 /// How the distribution p over the widths follows from the parameters.
 enum class LogitsForm {
@@ -87,14 +101,20 @@ class LogitBits final : public BitPolicy {
   /// deviation 1.2 bits over the candidates, so that none is out of reach; a b
   /// less than a quarter bit from an end starts that far inside.
   LogitBits(const Widths& widths, LogitsForward forward, double initial,
+            LogitsForm form = LogitsForm::free)
+      : LogitBits(widths, forward, std::vector{initial}, form) {}
+
+  /// Rows, each with a start of its own.
+  LogitBits(const Widths& widths, LogitsForward forward, const std::vector<double>& initial,
             LogitsForm form = LogitsForm::free);
 
   std::string_view name() const override;
   Choice choose() override;
-  double bits() const override;
+  Index rows() const override { return rows_; }
+  double bits(Index row = 0) const override;
   Var bits_on_tape() override;
   Var entropy_on_tape() override;
-  int hard() const override;
+  int hard(Index row = 0) const override;
   Var parameter() const override { return parameter_; }
   double bits_of(std::span<const double> values) const override;
   double slope(std::span<const double> values, std::size_t i) const override;
@@ -109,7 +129,11 @@ class LogitBits final : public BitPolicy {
 
   double cooling() const;
   Var cool_logits() const;
-  Numbers values() const;
+  double centre_of(double bits) const;
+  Var sampled(const Var& logits) const;
+  std::size_t size() const { return static_cast<std::size_t>(parameter_.value().size() / rows_); }
+  Numbers values(Index row) const;
+  void project(Index row);
   Numbers logits_of(std::span<const double> values) const;
   Numbers p_of(std::span<const double> values) const;
   double mean_of(std::span<const double> values) const;
@@ -118,7 +142,8 @@ class LogitBits final : public BitPolicy {
   Widths widths_;
   LogitsForward forward_;
   LogitsForm form_;
-  Var parameter_;  // [J], or [1]
+  Index rows_;
+  Var parameter_;  // [J], or [1]; of rows [R, J], or [R, 1]
   Var positions_;  // of the bell: the widths, [J]
   std::vector<Var> one_hot_;
   double temperature_ = 1, widest_ = max_bits;
@@ -132,13 +157,16 @@ enum class DirectForward { stochastic, interpolated, level };
 /// quantizes to the levels that b bits stand for, 44 of 5.5 (level.hpp).
 class DirectBits final : public BitPolicy {
  public:
-  DirectBits(const Widths& widths, DirectForward forward, double initial);
+  DirectBits(const Widths& widths, DirectForward forward, double initial)
+      : DirectBits(widths, forward, std::vector{initial}) {}
+  DirectBits(const Widths& widths, DirectForward forward, const std::vector<double>& initial);
 
   std::string_view name() const override;
   Choice choose() override;
-  double bits() const override;
+  Index rows() const override { return bits_.value().size(); }
+  double bits(Index row = 0) const override;
   Var bits_on_tape() override { return bits_; }
-  int hard() const override;
+  int hard(Index row = 0) const override;
   Var parameter() const override { return bits_; }
   double bits_of(std::span<const double> values) const override;
   double slope(std::span<const double>, std::size_t) const override { return 1; }
@@ -149,7 +177,7 @@ class DirectBits final : public BitPolicy {
  private:
   Widths widths_;
   DirectForward forward_;
-  Var bits_;  // [1]
+  Var bits_;  // [rows]
   std::vector<Var> one_hot_;
   double widest_ = max_bits;
 };

@@ -7,16 +7,16 @@ using Policy = std::unique_ptr<BitPolicy>;
 
 struct Named {
   const char* name;
-  Policy (*make)(const Widths& widths, double start);
+  Policy (*make)(const Widths& widths, const std::vector<double>& start);
 };
 
 template <LogitsForward forward, LogitsForm form>
-Policy logits(const Widths& widths, double start) {
+Policy logits(const Widths& widths, const std::vector<double>& start) {
   return std::make_unique<LogitBits>(widths, forward, start, form);
 }
 
 template <DirectForward forward>
-Policy direct(const Widths& widths, double start) {
+Policy direct(const Widths& widths, const std::vector<double>& start) {
   return std::make_unique<DirectBits>(widths, forward, start);
 }
 
@@ -24,7 +24,8 @@ using enum LogitsForward;
 constexpr auto free_form = LogitsForm::free, bell = LogitsForm::bell;
 
 constexpr Named policies[] = {
-    {"fixed", [](const Widths& widths, double) { return fixed_bits(widths, widths.lowest()); }},
+    {"fixed", [](const Widths& widths,
+                 const std::vector<double>&) { return fixed_bits(widths, widths.lowest()); }},
     {"logits-argmax", logits<argmax, free_form>},
     {"logits-gumbel", logits<gumbel, free_form>},
     {"logits-mixture", logits<mixture, free_form>},
@@ -36,7 +37,9 @@ constexpr Named policies[] = {
     {"level", direct<DirectForward::level>},
     {"level-step", nullptr},  // made with its range
     {"schedule",
-     [](const Widths& widths, double) { return scheduled_bits(widths, widths.highest()); }},
+     [](const Widths& widths, const std::vector<double>&) {
+       return scheduled_bits(widths, widths.highest());
+     }},
 };
 
 }  // namespace
@@ -50,13 +53,21 @@ const std::vector<std::string>& bit_policies() {
   return names;
 }
 
-Policies make_policies(std::string_view name, double start, const RangeOptions& options,
-                       std::unique_ptr<RangePolicy> range) {
+bool has_row_widths(std::string_view name) {
+  return name != "fixed" && name != "level-step" && name != "schedule";
+}
+
+Policies make_policies(std::string_view name, const std::vector<double>& start,
+                       const RangeOptions& options, std::unique_ptr<RangePolicy> range) {
   std::string names;
   for (const Named& policy : policies) {
-    if (policy.name == name)
+    if (policy.name == name) {
+      check(start.size() == 1 || (has_row_widths(name) && std::ssize(start) == options.rows),
+            "[attach] ", name, " has one width for all channels: got ", start.size(),
+            "; expected 1; try stochastic");
       return policy.make ? Policies{policy.make(options.widths, start), std::move(range)}
-                         : step_and_range(options, start, std::move(range));
+                         : step_and_range(options, start[0], std::move(range));
+    }
     const bool last = &policy == std::end(policies) - 1;
     names += (names.empty() ? "" : last ? " or " : ", ") + std::string(policy.name);
   }

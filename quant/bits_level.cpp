@@ -22,11 +22,11 @@ class ScheduledBits final : public BitPolicy {
   Choice choose() override {
     const bool whole = bits() == widths_[hard()];
     if (may_sample() && !whole) return {.p = {}, .level = bits_};
-    return {one_hot_[static_cast<std::size_t>(hard())], hard(), hard() + 1};
+    return hard_choice(*this, one_hot_);
   }
 
-  double bits() const override { return static_cast<double>(bits_.value()[0]); }
-  int hard() const override { return nearest_width(widths_, bits()); }
+  double bits(Index = 0) const override { return static_cast<double>(bits_.value()[0]); }
+  int hard(Index = 0) const override { return nearest_width(widths_, bits()); }
 
   void limit(double widest) override {
     const double lowest = widths_.lowest();
@@ -72,10 +72,10 @@ class StepBits final : public BitPolicy {
 
   Choice choose() override {
     if (may_sample()) return {.p = {}, .level = bits_on_tape()};
-    return {one_hot_[static_cast<std::size_t>(hard())], hard(), hard() + 1};
+    return hard_choice(*this, one_hot_);
   }
 
-  double bits() const override {
+  double bits(Index = 0) const override {
     const auto now = static_cast<double>(step_->log_step.value()[0]);
     return bits_of({&now, 1});
   }
@@ -88,7 +88,7 @@ class StepBits final : public BitPolicy {
     return op::clip(b, static_cast<Real>(step_->widths.lowest()), static_cast<Real>(widest()));
   }
 
-  int hard() const override { return nearest_width(step_->widths, bits()); }
+  int hard(Index = 0) const override { return nearest_width(step_->widths, bits()); }
   Var parameter() const override { return step_->log_step; }
 
   double bits_of(std::span<const double> values) const override {

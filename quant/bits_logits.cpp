@@ -20,30 +20,46 @@ double solve(double low, double high, double goal, F&& f) {
   return (low + high) / 2;
 }
 
+/// The position of the largest number in a row of p[J] or p[R, J].
+int largest(const Tensor& p, Index row) {
+  const Real* first = p.data() + row * p.dim(-1);
+  return static_cast<int>(std::max_element(first, first + p.dim(-1)) - first);
+}
+
 }  // namespace
 
-LogitBits::LogitBits(const Widths& widths, LogitsForward forward, double initial, LogitsForm form)
+LogitBits::LogitBits(const Widths& widths, LogitsForward forward,
+                     const std::vector<double>& initial, LogitsForm form)
     : widths_(widths),
       forward_(forward),
       form_(LogitsForm::bell),
+      rows_(std::ssize(initial)),
       one_hot_(one_hot_weights(widths)) {
-  check_start(widths, initial);
-  // The mean of the bell rises with its centre: bisection.  At the very ends no
-  // centre is far enough out; a quarter bit inside they can still move.
-  const double goal = std::clamp(initial, widths.lowest() + margin, widths.highest() - margin);
-  const double centre = solve(widths.lowest() - 20.0, widths.highest() + 20.0, goal, [&](double c) {
-    return mean_of({&c, 1});
-  });
-  Tensor positions({widths.count()}), logits({widths.count()});
-  const Numbers bell = logits_of({&centre, 1});
-  for (int j = 0; j < widths.count(); ++j) {
-    positions[j] = static_cast<Real>(widths[j]);
-    logits[j] = static_cast<Real>(bell[static_cast<std::size_t>(j)]);
+  const Index count = widths.count();
+  Tensor positions({count}), centres({rows_, 1}), logits({rows_, count});
+  for (int j = 0; j < widths.count(); ++j) positions[j] = static_cast<Real>(widths[j]);
+  for (Index row = 0; row < rows_; ++row) {
+    const double centre = centre_of(initial[static_cast<std::size_t>(row)]);
+    centres[row] = static_cast<Real>(centre);
+    const Numbers bell = logits_of({&centre, 1});
+    for (Index j = 0; j < count; ++j)
+      logits[row * count + j] = static_cast<Real>(bell[static_cast<std::size_t>(j)]);
   }
   positions_ = Var(positions);
   form_ = form;
-  parameter_ =
-      Var(form == LogitsForm::bell ? Tensor({1}, static_cast<Real>(centre)) : logits, true);
+  Tensor start = form == LogitsForm::bell ? centres : logits;
+  if (rows_ == 1) start = start.reshape({start.size()});
+  parameter_ = Var(start, true);
+}
+
+/// The mean of the bell rises with its centre: bisection.  At the very ends no
+/// centre is far enough out; a quarter bit inside they can still move.
+double LogitBits::centre_of(double bits) const {
+  check_start(widths_, bits);
+  const double goal = std::clamp(bits, widths_.lowest() + margin, widths_.highest() - margin);
+  return solve(widths_.lowest() - 20.0, widths_.highest() + 20.0, goal, [&](double c) {
+    return mean_of({&c, 1});
+  });
 }
 
 std::string_view LogitBits::name() const {
@@ -76,26 +92,34 @@ Var LogitBits::cool_logits() const {
 }
 
 BitPolicy::Choice LogitBits::choose() {
-  if (!may_sample()) return {one_hot_[static_cast<std::size_t>(hard())], hard(), hard() + 1};
+  if (!may_sample()) return hard_choice(*this, one_hot_);
   const Var logits = cool_logits();
-  if (forward_ == LogitsForward::mixture) return {op::softmax(logits), 0, widths_.count()};
-  if (forward_ == LogitsForward::argmax)
-    return {op::harden(op::softmax(logits), hard()), 0, widths_.count()};
-  // Gumbel noise makes the argmax a sample of softmax(logits); the gradient is
-  // that of the relaxed sample at the temperature.  Draws are in (0, 1).
+  const int count = widths_.count();
+  if (forward_ == LogitsForward::mixture) return {op::softmax(logits), 0, count};
+  const Var p = forward_ == LogitsForward::argmax ? op::softmax(logits) : sampled(logits);
+  if (rows_ > 1) {
+    const auto at = [&](Index row) { return largest(p.value(), row); };
+    return {op::harden(p, of_rows(rows_, at)), 0, count};
+  }
+  const int at = forward_ == LogitsForward::argmax ? hard() : largest(p.value(), 0);
+  return {op::harden(p, at), 0, count};
+}
+
+/// Gumbel noise makes the argmax a sample of softmax(logits); the gradient is
+/// that of the relaxed sample at the temperature.  Draws are in (0, 1).
+Var LogitBits::sampled(const Var& logits) const {
   TrainingStep& step = *TrainingStep::current();
   Tensor noise(logits.shape());
   fill_uniform(noise, 0, 1, step.generator(Stream::bits), step.counter());
   for (Real& v : noise.span()) v = -std::log(-std::log(v));
   const Var cool(Tensor::scalar(static_cast<Real>(1 / temperature_)));
-  const Var sample = op::softmax(op::mul(op::add(logits, Var(noise)), cool));
-  const std::span<const Real> p = sample.value().span();
-  return {op::harden(sample, std::max_element(p.begin(), p.end()) - p.begin()), 0, widths_.count()};
+  return op::softmax(op::mul(op::add(logits, Var(noise)), cool));
 }
 
-LogitBits::Numbers LogitBits::values() const {
+LogitBits::Numbers LogitBits::values(Index row) const {
   Numbers values{};
-  std::copy_n(parameter_.value().data(), parameter_.value().size(), values.begin());
+  const auto count = static_cast<Index>(size());
+  std::copy_n(parameter_.value().data() + row * count, count, values.begin());
   return values;
 }
 
@@ -127,9 +151,9 @@ double LogitBits::mean_of(std::span<const double> values) const {
   return b;
 }
 
-double LogitBits::bits() const {
-  const Numbers now = values();
-  return mean_of({now.data(), static_cast<std::size_t>(parameter_.value().size())});
+double LogitBits::bits(Index row) const {
+  const Numbers now = values(row);
+  return mean_of({now.data(), size()});
 }
 
 double LogitBits::bits_of(std::span<const double> values) const {
@@ -155,10 +179,9 @@ Var LogitBits::entropy_on_tape() {
   return op::neg(op::sum(op::mul(op::softmax(logits), op::log_softmax(logits))));
 }
 
-int LogitBits::hard() const {
-  const Numbers now = values();
-  const Numbers logits =
-      logits_of({now.data(), static_cast<std::size_t>(parameter_.value().size())});
+int LogitBits::hard(Index row) const {
+  const Numbers now = values(row);
+  const Numbers logits = logits_of({now.data(), size()});
   const auto end = logits.begin() + widths_.count();
   return static_cast<int>(std::max_element(logits.begin(), end) - logits.begin());
 }
@@ -174,8 +197,12 @@ void LogitBits::shift(std::span<double> values, double way) const {
 }
 
 void LogitBits::project() {
-  Numbers now = values();
-  const std::span<double> all(now.data(), static_cast<std::size_t>(parameter_.value().size()));
+  for (Index row = 0; row < rows_; ++row) project(row);
+}
+
+void LogitBits::project(Index row) {
+  Numbers now = values(row);
+  const std::span<double> all(now.data(), size());
   if (form_ == LogitsForm::bell)
     all[0] = std::clamp(all[0], widths_.lowest() - beyond * deviation,
                         widths_.highest() + beyond * deviation);
@@ -189,7 +216,8 @@ void LogitBits::project() {
     };
     shifted(solve(0, 20, -widest, shifted));
   }
-  std::transform(all.begin(), all.end(), parameter_.value().data(),
+  std::transform(all.begin(), all.end(),
+                 parameter_.value().data() + row * static_cast<Index>(size()),
                  [](double v) { return static_cast<Real>(v); });
 }
 
@@ -202,12 +230,15 @@ void LogitBits::make_natural() {
   constexpr double rare = 1e-3;  // below it the noise would be magnified, too
   Tensor grad = parameter_.grad();
   if (!grad) return;
-  const Numbers now = values();
-  const std::span<const double> all(now.data(), static_cast<std::size_t>(grad.size()));
-  const Numbers p = p_of(all);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const double weight = form_ == LogitsForm::bell ? slope(all, 0) : p[i];
-    grad[static_cast<Index>(i)] /= static_cast<Real>(std::max(weight, rare));
+  for (Index row = 0; row < rows_; ++row) {
+    const Numbers now = values(row);
+    const std::span<const double> all(now.data(), size());
+    const Numbers p = p_of(all);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const double weight = form_ == LogitsForm::bell ? slope(all, 0) : p[i];
+      grad[row * static_cast<Index>(size()) + static_cast<Index>(i)] /=
+          static_cast<Real>(std::max(weight, rare));
+    }
   }
 }
 

@@ -44,15 +44,15 @@ BudgetedBits::BudgetedBits(std::vector<Quantizer*> all, std::vector<Budget> budg
       options_(std::move(options)),
       limited_(budgets_.size()),
       highest_(budgets_.size()) {
-  for (Quantizer* q : all) {
-    items_.push_back({q});
-    widths_.push_back(q->bits().bits());
+  for (const Site& site : sites_of(all)) {
+    items_.push_back({site});
+    widths_.push_back(site.bits());
   }
   for (std::size_t i = 0; i < budgets_.size(); ++i)
     for (const Sum& sum : budgets_[i].cost.sums) {
       Part part{&sum, i, sum.scale(), budgets_[i].target / sum.scale()};
       for (const std::size_t k : tensors_of(sum))
-        if (items_[k].quantizer->bits().parameter()) part.moved.push_back(k);
+        if (items_[k].policy().parameter()) part.moved.push_back(k);
       for (const std::size_t k : part.moved) items_[k].moved = true;
       part.start = sum.value(widths_) / part.scale;
       part.slopes.resize(items_.size());
@@ -60,11 +60,10 @@ BudgetedBits::BudgetedBits(std::vector<Quantizer*> all, std::vector<Budget> budg
     }
   for (Item& item : items_)
     if (item.moved) {
-      const auto size = static_cast<std::size_t>(item.quantizer->bits().parameter().value().size());
-      item.m.resize(size);
-      item.v.resize(size);
-      item.theta.resize(size);
-      item.next.resize(size);
+      const Index size = item.policy().parameter().value().size() / item.policy().rows();
+      for (auto* numbers :
+           {&item.m, &item.v, &item.theta, &item.next, &item.push, &item.rate, &item.slope})
+        numbers->resize(static_cast<std::size_t>(size));
     }
   constraints_.resize(parts_.size());
   multiplier_ = multiplier_of(options_.multiplier, parts_.size());
@@ -74,36 +73,49 @@ BudgetedBits::~BudgetedBits() = default;
 
 double BudgetedBits::cost(std::size_t budget) const {
   std::vector<double> widths;
-  for (const Item& item : items_) widths.push_back(item.quantizer->bits().bits());
+  for (const Item& item : items_) widths.push_back(item.site.bits());
   return budgets_[budget].cost.value(widths);
 }
 
 void BudgetedBits::clear_gradients() {
   for (Item& item : items_)
-    if (item.moved) item.quantizer->bits().parameter().clear_grad();
+    if (item.moved) item.policy().parameter().clear_grad();
 }
 
 void BudgetedBits::take_gradients() {
   for (Item& item : items_) {
     if (!item.moved) continue;
-    const Var parameter = item.quantizer->bits().parameter();
+    const Var parameter = item.policy().parameter();
     const Tensor& grad = parameter.grad();
     for (std::size_t i = 0; i < item.m.size(); ++i) {
-      const double g = grad ? static_cast<double>(grad[static_cast<Index>(i)]) : 0;
-      check(std::isfinite(g), "[search] the bit-width of ", item.quantizer->info().name,
+      const Index at = item.first() + static_cast<Index>(i);
+      const double g = grad ? static_cast<double>(grad[at]) : 0;
+      check(std::isfinite(g), "[search] the bit-width of ", item.site.name(),
             " has a gradient that is no number: got ", g,
             "; expected a finite one; try a smaller rate or clip");
       item.touched |= g != 0;
       item.m[i] = beta1 * item.m[i] + (1 - beta1) * g;
       item.v[i] = beta2 * item.v[i] + (1 - beta2) * g * g;
-      item.theta[i] = static_cast<double>(parameter.value()[static_cast<Index>(i)]);
+      item.theta[i] = static_cast<double>(parameter.value()[at]);
     }
+    prepare(item);
   }
   clear_gradients();
 }
 
+/// What a step at any prices needs.
+void BudgetedBits::prepare(Item& item) const {
+  const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
+  const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));
+  for (std::size_t i = 0; i < item.m.size(); ++i) {
+    item.push[i] = item.m[i] / correction1;
+    item.rate[i] = options_.rate / (std::sqrt(item.v[i] / correction2) + epsilon);
+    item.slope[i] = item.policy().slope(item.theta, i);
+  }
+}
+
 void BudgetedBits::take_slopes() {
-  for (std::size_t k = 0; k < items_.size(); ++k) widths_[k] = items_[k].quantizer->bits().bits();
+  for (std::size_t k = 0; k < items_.size(); ++k) widths_[k] = items_[k].site.bits();
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     Part& part = parts_[i];
     std::fill(part.slopes.begin(), part.slopes.end(), 0);
@@ -115,18 +127,14 @@ void BudgetedBits::take_slopes() {
 
 /// Where item k is after a step at these prices.
 void BudgetedBits::move(Item& item, std::size_t k, std::span<const Constraint> prices) {
-  const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
-  const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));
   const double limit = step_limit * options_.rate;
   double price = 0;
   for (std::size_t i = 0; i < prices.size(); ++i) price += prices[i].price * parts_[i].slopes[k];
-  const BitPolicy& bits = item.quantizer->bits();
   for (std::size_t i = 0; i < item.theta.size(); ++i) {
-    const double force = item.m[i] / correction1 + price * bits.slope(item.theta, i);
-    const double scale = options_.rate / (std::sqrt(item.v[i] / correction2) + epsilon);
-    item.next[i] = item.theta[i] - std::clamp(scale * force, -limit, limit);
+    const double force = item.push[i] + price * item.slope[i];
+    item.next[i] = item.theta[i] - std::clamp(item.rate[i] * force, -limit, limit);
   }
-  widths_[k] = bits.bits_of(item.next);
+  widths_[k] = item.policy().bits_of(item.next);
 }
 
 void BudgetedBits::take_step() {
@@ -134,20 +142,21 @@ void BudgetedBits::take_step() {
     Item& item = items_[k];
     if (!item.moved) continue;
     move(item, k, constraints_);
-    Var parameter = item.quantizer->bits().parameter();
+    Var parameter = item.policy().parameter();
     for (std::size_t i = 0; i < item.next.size(); ++i)
-      parameter.value()[static_cast<Index>(i)] = static_cast<Real>(item.next[i]);
-    item.quantizer->bits().project();
-    widths_[k] = item.quantizer->bits().bits();
+      parameter.value()[item.first() + static_cast<Index>(i)] = static_cast<Real>(item.next[i]);
+    if (item.site.row + 1 == item.policy().rows()) item.policy().project();
   }
+  for (std::size_t k = 0; k < items_.size(); ++k)
+    if (items_[k].moved) widths_[k] = items_[k].site.bits();
 }
 
 void BudgetedBits::add_to_tail() {
   for (std::size_t i = 0; i < parts_.size(); ++i) parts_[i].sum_price += constraints_[i].price;
   for (std::size_t k = 0; k < items_.size(); ++k) {
     Item& item = items_[k];
-    const BitPolicy& bits = item.quantizer->bits();
-    item.sum_bits += bits.bits();
+    const BitPolicy& bits = item.policy();
+    item.sum_bits += item.site.bits();
     for (std::size_t i = 0; i < parts_.size(); ++i)
       item.sum_price += constraints_[i].price * parts_[i].slopes[k];
     // Along b the task gradient of a parameter is m_i / (db/dtheta_i), least squares over i.
@@ -207,7 +216,7 @@ std::vector<double> BudgetedBits::learned_bits() const {
   std::vector<double> widths;
   for (const Item& item : items_)
     widths.push_back(tail_steps_ ? item.sum_bits / static_cast<double>(tail_steps_)
-                                 : item.quantizer->bits().bits());
+                                 : item.site.bits());
   return widths;
 }
 
@@ -226,15 +235,23 @@ std::vector<double> BudgetedBits::price_of_a_bit() const {
 }
 
 void BudgetedBits::check_alive() {
+  bool touched = false, inside = false;
+  double at = 0;
   for (Item& item : items_) {
     if (!item.moved) continue;
-    const Widths& widths = item.quantizer->info().widths;
-    const double b = item.quantizer->bits().bits();
-    const bool inside = b > widths.lowest() && b < widths.highest();
-    check(item.touched || !inside, "[search] the bit-width of ", item.quantizer->info().name,
-          " is not being learned: its task gradient was exactly 0 through an epoch at b = ", b,
-          "; try another start or policy, and see that the tensor is used");
+    const Quantizer& q = *item.site.quantizer;
+    const double b = item.site.bits();
+    touched |= item.touched;
+    if (b > q.info().widths.lowest() && b < q.info().widths.highest()) {
+      inside = true;
+      at = b;
+    }
     item.touched = false;
+    if (item.site.row + 1 < q.width_count()) continue;
+    check(touched || !inside, "[search] the bit-width of ", q.info().name,
+          " is not being learned: its task gradient was exactly 0 through an epoch at b = ", at,
+          "; try another start or policy, and see that the tensor is used");
+    touched = inside = false;
   }
 }
 

@@ -10,7 +10,7 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
-/// Learns the bit-widths of a network's tensors under one or more budgets.
+/// Learns the bit-widths of a network's sites under one or more budgets.
 ///
 /// Each step moves the parameters by Adam's rule for the task gradient plus the
 /// prices lambda_i of the budgets,
@@ -30,13 +30,13 @@ class BudgetedBits {
     std::string multiplier = "exact";
   };
 
-  /// `all` are the quantizers that the costs count by position.  Those whose width
-  /// is learned and that a budget counts are moved.  They must outlive this, and
+  /// `all` are the quantizers whose sites (sites.hpp) the costs count by position.  Those
+  /// whose width is learned and that a budget counts are moved.  They must outlive this, and
   /// keep their policies while it is used.
   BudgetedBits(std::vector<Quantizer*> all, std::vector<Budget> budgets, Options options);
   ~BudgetedBits();
 
-  /// True if quantizer k is moved by the budgets.
+  /// True if site k is moved by the budgets.
   bool moves(std::size_t k) const { return items_[k].moved; }
 
   /// One step at `progress` in [0, 1] of the search, from the gradients that the
@@ -65,16 +65,17 @@ class BudgetedBits {
   /// At the widths of the moment.
   double cost(std::size_t budget) const;
 
-  /// Mean b over the tail of the search, one for each of `all` (fixed: their width).
+  /// Mean b over the tail of the search, one for each site (fixed: its width).
   std::vector<double> learned_bits() const;
 
-  /// Means over the tail, for each of `all`: -dL/db, what a bit more would gain, and
+  /// Means over the tail, for each site: -dL/db, what a bit more would gain, and
   /// what the budgets ask for it.
   std::vector<double> gain() const;
   std::vector<double> price_of_a_bit() const;
 
   /// Throws if a width strictly between its bounds has had a task gradient of
-  /// exactly zero in every step since the last call: it is not being learned.
+  /// exactly zero in every step since the last call: it is not being learned.  A row alone may
+  /// do so, since a channel that no image excites has no gradient at all; a tensor must not.
   void check_alive();
 
   /// Everything that step() has left here, as numbers, and back: what a resumed
@@ -84,9 +85,14 @@ class BudgetedBits {
 
  private:
   struct Item {
-    Quantizer* quantizer;
+    Site site;
     bool moved = false;
     std::vector<double> m = {}, v = {}, theta = {}, next = {};
+    std::vector<double> push = {}, rate = {}, slope = {};  // of the step: m, P, db/dtheta
+
+    BitPolicy& policy() const { return site.quantizer->bits(); }
+    /// The first of the numbers of the policy's parameter that are this site's.
+    Index first() const { return site.row * static_cast<Index>(m.size()); }
     double sum_bits = 0, sum_gain = 0, sum_price = 0;
     bool touched = false;
   };
@@ -105,6 +111,7 @@ class BudgetedBits {
   void take_slopes();
   void take_step();
   void add_to_tail();
+  void prepare(Item& item) const;
   void move(Item& item, std::size_t k, std::span<const Constraint> prices);
   template <class Self, class Each>
   static void each_number(Self& self, Each&& each);

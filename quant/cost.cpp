@@ -11,6 +11,11 @@ constexpr double bits_per_byte = 8;
 
 Index whole_bytes(Index bits) { return (bits + 7) / 8; }
 
+/// In bits, or bit operations.
+Index product(const Sum::Term& term, std::span<const int> bits) {
+  return term.count * bits[term.left] * (term.right == Sum::none ? 1 : bits[term.right]);
+}
+
 /// True if `a` is never larger than `b`, whatever the widths are.
 bool never_larger(const Sum& a, const Sum& b) {
   const auto counts = [](const Sum& sum) {
@@ -56,14 +61,41 @@ void Sum::add_slopes(std::span<const double> widths, std::span<double> slopes) c
   }
 }
 
-Index Sum::count(const Term& term, std::span<const int> bits) const {
-  const Index total = term.count * bits[term.left] * (term.right == none ? 1 : bits[term.right]);
-  return bytes ? whole_bytes(total) : total;
+Index Sum::fineness() const {
+  const auto shared = [](const Term& term) { return term.stream != none; };
+  return bytes && std::any_of(terms.begin(), terms.end(), shared) ? 8 : 1;
+}
+
+Index Sum::count(const Term& term, std::span<const int> bits, Index fineness) const {
+  const Index total = product(term, bits);
+  return !bytes || term.stream != none ? total : fineness * whole_bytes(total);
+}
+
+Index Sum::term_limit(Index limit) const {
+  if (fineness() == 1) return limit - constant;
+  Index streams = 0;
+  for (std::size_t i = 0; i < terms.size(); ++i) streams += ends_stream(i);
+  return 8 * (limit - constant) - 7 * streams;
+}
+
+bool Sum::ends_stream(std::size_t i) const {
+  return terms[i].stream != none &&
+         (i + 1 == terms.size() || terms[i + 1].stream != terms[i].stream);
 }
 
 Index Sum::count(std::span<const int> bits) const {
-  Index sum = constant;
-  for (const Term& term : terms) sum += count(term, bits);
+  Index sum = constant, stream = 0;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const Index total = product(terms[i], bits);
+    if (!bytes || terms[i].stream == none) {
+      sum += bytes ? whole_bytes(total) : total;
+      continue;
+    }
+    stream += total;
+    if (!ends_stream(i)) continue;
+    sum += whole_bytes(stream);
+    stream = 0;
+  }
   return sum;
 }
 
@@ -111,11 +143,11 @@ double Cost::exact(std::span<const int> bits) const {
 Cost average_bits(const Workload& workload, Role role) {
   Sum sum;
   sum.divisor = 0;
-  for (std::size_t k = 0; k < workload.quantizers.size(); ++k) {
-    const Quantizer::Info& info = workload.quantizers[k]->info();
-    if (info.role != role) continue;
-    sum.terms.push_back({k, Sum::none, info.elements});
-    sum.divisor += static_cast<double>(info.elements);
+  const std::vector<Site> sites = sites_of(workload.quantizers);
+  for (std::size_t k = 0; k < sites.size(); ++k) {
+    if (sites[k].quantizer->info().role != role) continue;
+    sum.terms.push_back({k, Sum::none, sites[k].elements});
+    sum.divisor += static_cast<double>(sites[k].elements);
   }
   return {role == Role::weight ? "weight" : "activation", "average_bits", {std::move(sum)}};
 }
@@ -124,31 +156,42 @@ Cost model_bytes(const Workload& workload) {
   Sum sum;
   sum.bytes = true;
   sum.divisor = bits_per_byte;
-  for (std::size_t k = 0; k < workload.quantizers.size(); ++k) {
-    const Quantizer::Info& info = workload.quantizers[k]->info();
-    if (info.role != Role::weight) continue;
-    sum.terms.push_back({k, Sum::none, info.elements});
-    sum.constant += 8 * info.channels + 4 * info.rows;
+  const std::vector<Site> sites = sites_of(workload.quantizers);
+  for (std::size_t k = 0; k < sites.size(); ++k) {
+    const Quantizer& q = *sites[k].quantizer;
+    if (q.info().role != Role::weight) continue;
+    const std::size_t first = k - static_cast<std::size_t>(sites[k].row);
+    sum.terms.push_back(
+        {k, Sum::none, sites[k].elements, q.width_count() == 1 ? Sum::none : first});
+    if (sites[k].row == 0) sum.constant += 8 * q.info().channels + 4 * q.info().rows;
   }
   return {"bytes", "bytes", {std::move(sum)}};
 }
 
 Cost bit_operations(const Workload& workload) {
   Sum sum;
-  for (const Workload::Product& product : workload.products)
-    sum.terms.push_back({product.left, product.right, static_cast<Index>(product.macs)});
+  const std::vector<std::size_t> first = first_sites(workload.quantizers);
+  for (const Workload::Product& product : workload.products) {
+    // Each row of a weight does its part of the multiplications; activations have one width.
+    const Index rows = workload.quantizers[product.right]->width_count();
+    for (Index row = 0; row < rows; ++row)
+      sum.terms.push_back({first[product.left],
+                           first[product.right] + static_cast<std::size_t>(row),
+                           product.macs / rows});
+  }
   return {"bops", "bops", {std::move(sum)}};
 }
 
 Cost peak_activation_bytes(const Workload& workload) {
   std::vector<Sum> moments;
+  const std::vector<std::size_t> first = first_sites(workload.quantizers);
   for (const Workload::Moment& moment : workload.moments) {
     Sum sum;
     sum.bytes = true;
     sum.divisor = bits_per_byte;
     sum.constant = moment.other_bytes;
     for (const Workload::Room& room : moment.rooms)
-      sum.terms.push_back({room.tensor, Sum::none, room.elements});
+      sum.terms.push_back({first[room.tensor], Sum::none, room.elements});
     moments.push_back(std::move(sum));
   }
   return {"activation_bytes", "bytes", largest_possible(moments)};

@@ -4,20 +4,23 @@
 #include <string>
 #include <vector>
 
+#include "quant/sites.hpp"
 #include "quant/workload.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
-/// A sum over tensors k of width b_k (or pairs of them), in units of its own:
+/// A sum over sites k of width b_k (or pairs of them), in units of its own:
 ///
 ///   (constant + sum count b_left b_right) / divisor,      b_right = 1 where there is none
 ///
-/// and, where bytes are counted, each term rounded up to a whole one.
+/// and, where bytes are counted, each tensor rounded up to a whole one: the codes of its rows
+/// are one stream of bits.
 struct Sum {
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
   struct Term {
     std::size_t left = 0, right = none;
     Index count = 0;
+    std::size_t stream = none;  // bytes: the neighbouring terms that are rounded up together
   };
 
   std::vector<Term> terms;
@@ -25,7 +28,7 @@ struct Sum {
   double divisor = 1;
   bool bytes = false;  // divisor 8: a term is ceil(count b / 8) bytes once widths are whole
 
-  /// At fractional widths, one for each quantizer of the workload: no rounding up.
+  /// At fractional widths, one for each site of the workload: no rounding up.
   double value(std::span<const double> widths) const;
 
   /// d value / d b_k, added to slopes[k].
@@ -33,10 +36,21 @@ struct Sum {
 
   /// What deployment counts at whole widths, in whole units: bits, bytes, bit operations.
   Index count(std::span<const int> bits) const;
-  Index count(const Term& term, std::span<const int> bits) const;
+
+  /// The same, term by term, for what has to add up: a term of a stream is counted in bits,
+  /// and then all are.  These numbers are in units of 1 / fineness(), which is 8 then, else 1.
+  Index fineness() const;
+  Index count(const Term& term, std::span<const int> bits, Index fineness) const;
+
+  /// What the terms may add up to for count() to be at most `limit`: streams may each be
+  /// rounded up by 7 bits.
+  Index term_limit(Index limit) const;
 
   /// The most that `count` may be for value() to be at most `target`.
   Index limit(double target) const;
+
+  /// True for the last term of a stream.
+  bool ends_stream(std::size_t term) const;
 
   /// About what one more bit everywhere adds: prices of different costs then compare.
   double scale() const;
@@ -50,7 +64,7 @@ struct Cost {
 
   double value(std::span<const double> widths) const;
 
-  /// d value / d b_k; of a maximum, the mean of the slopes of the largest sums.
+  /// d value / d b_k of each site; of a maximum, the mean of the slopes of the largest sums.
   std::vector<double> slopes(std::span<const double> widths) const;
 
   /// At whole widths, as deployment counts it: bytes are whole for every tensor.

@@ -6,8 +6,8 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
 struct Candidate {
-  std::vector<int> bits;
-  double expected;  // change of the expected loss
+  std::size_t up, down;  // down = up: nothing
+  double expected;       // change of the expected loss
 };
 
 /// Looks for exchanges around widths.
@@ -15,28 +15,39 @@ class Neighbourhood {
  public:
   Neighbourhood(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
                 const Couples& couples)
-      : items_(items), budgets_(budgets), couples_(couples) {}
+      : items_(items), budgets_(budgets), couples_(couples) {
+    for (const RoundingItem& item : items) {
+      losses_.emplace_back();
+      for (std::size_t i = 0; i < item.allowed.size(); ++i) losses_.back().push_back(item.loss(i));
+    }
+  }
 
   /// All exchanges, those that promise most first.
   std::vector<Candidate> around(const std::vector<int>& bits) const {
     std::vector<Candidate> all;
-    for (std::size_t up = 0; up < items_.size(); ++up) {
-      std::vector<int> raised = bits;
+    const double now = expected(bits);
+    std::vector<int> raised = bits, paid;
+    for (std::size_t up = 0; up < items_.size(); ++up, raised = bits) {
       if (!step(raised, up, 1)) continue;
       if (within(budgets_, raised)) {
-        all.push_back({raised, expected(raised) - expected(bits)});
+        all.push_back({up, up, expected(raised) - now});
         continue;
       }
       for (std::size_t down = 0; down < items_.size(); ++down) {
-        std::vector<int> paid = raised;
-        if (paid[down] > bits[down] || !step(paid, down, -1)) continue;
-        if (within(budgets_, paid)) all.push_back({paid, expected(paid) - expected(bits)});
+        if (raised[down] > bits[down] || !step(paid = raised, down, -1)) continue;
+        if (within(budgets_, paid)) all.push_back({up, down, expected(paid) - now});
       }
     }
     std::stable_sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) {
       return a.expected < b.expected;
     });
     return all;
+  }
+
+  std::vector<int> exchanged(std::vector<int> bits, const Candidate& candidate) const {
+    step(bits, candidate.up, 1);
+    if (candidate.down != candidate.up) step(bits, candidate.down, -1);
+    return bits;
   }
 
  private:
@@ -64,7 +75,7 @@ class Neighbourhood {
     for (std::size_t k = 0; k < items_.size(); ++k) {
       const auto& allowed = items_[k].allowed;
       const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin();
-      sum += items_[k].loss(static_cast<std::size_t>(at));
+      sum += losses_[k][static_cast<std::size_t>(at)];
     }
     return sum;
   }
@@ -72,6 +83,7 @@ class Neighbourhood {
   const std::vector<RoundingItem>& items_;
   const std::vector<Budget>& budgets_;
   const Couples& couples_;
+  std::vector<std::vector<double>> losses_;
 };
 
 }  // namespace
@@ -95,12 +107,13 @@ Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vect
     better = false;
     for (const Candidate& candidate : neighbourhood.around(result.bits)) {
       if (result.tried == most) break;
-      if (std::find(seen.begin(), seen.end(), candidate.bits) != seen.end()) continue;
-      seen.push_back(candidate.bits);
+      const std::vector<int> next = neighbourhood.exchanged(result.bits, candidate);
+      if (std::find(seen.begin(), seen.end(), next) != seen.end()) continue;
+      seen.push_back(next);
       ++result.tried;
-      const double now = loss(candidate.bits);
+      const double now = loss(next);
       if (now >= result.loss) continue;
-      result.bits = candidate.bits;
+      result.bits = next;
       result.loss = now;
       ++result.exchanged;
       better = true;

@@ -11,12 +11,17 @@ namespace {
 using Items = std::vector<std::vector<Choice>>;
 
 constexpr std::size_t most_states = 10000;  // of several costs: comparing them is quadratic
+constexpr std::size_t many_items = 200;     // more than tensors: rows, which need bounds
 
-/// Choices for the first items: their costs and loss, the choice for the last of
-/// them, and the state for those before.
+/// The choice for an item, and the state for those before.
+struct Step {
+  std::size_t choice, before;
+};
+
+/// Choices for the first items: their costs and loss, and the last step to them.
 struct State {
   double loss;
-  std::size_t choice, before;
+  Step step;
   std::vector<Index> costs = {};
 };
 
@@ -88,8 +93,8 @@ std::size_t choose(const std::vector<Single>& states, Index limit) {
   return full < states.size() ? full : best_from(0);
 }
 
-template <class States>
-std::vector<std::size_t> walk_back(const std::vector<States>& table, std::size_t at) {
+template <class Steps>
+std::vector<std::size_t> walk_back(const std::vector<Steps>& table, std::size_t at) {
   std::vector<std::size_t> chosen(table.size() - 1);
   for (std::size_t k = chosen.size(); k > 0; --k) {
     chosen[k - 1] = table[k][at].choice;
@@ -129,9 +134,11 @@ bool prune(std::vector<State>& states) {
   std::sort(states.begin(), states.end(), better);
   std::vector<State> kept;
   for (State& state : states) {
-    const bool dominated = std::any_of(kept.begin(), kept.end(), [&](const State& other) {
-      return no_dearer(other.costs, state.costs);
-    });
+    const auto dominates = [&](const State& other) { return no_dearer(other.costs, state.costs); };
+    // Of one cost the last that was kept is the cheapest of all.
+    const bool single = state.costs.size() == 1;
+    const bool dominated = single ? !kept.empty() && dominates(kept.back())
+                                  : std::any_of(kept.begin(), kept.end(), dominates);
     if (!dominated) kept.push_back(std::move(state));
     if (kept.size() > most_states) return false;
   }
@@ -187,31 +194,33 @@ class Bounds {
 /// All of it by dynamic programming; no choices if there are too many states.
 Packing pack_exactly(const Items& items, const std::vector<Index>& limits, const Packing& relaxed) {
   const Bounds bounds(items, limits, relaxed);
-  std::vector<std::vector<State>> table{{State{0, 0, 0, std::vector<Index>(limits.size())}}};
+  std::vector<State> states{State{0, {0, 0}, std::vector<Index>(limits.size())}};
+  std::vector<std::vector<Step>> table{{Step{0, 0}}};
   for (std::size_t k = 0; k < items.size(); ++k) {
-    std::vector<State> states;
-    for (std::size_t i = 0; i < table[k].size(); ++i)
+    std::vector<State> next;
+    for (std::size_t i = 0; i < states.size(); ++i)
       for (std::size_t c = 0; c < items[k].size(); ++c) {
         const Choice& choice = items[k][c];
-        State state{table[k][i].loss + choice.loss, c, i, table[k][i].costs};
+        State state{states[i].loss + choice.loss, {c, i}, states[i].costs};
         for (std::size_t l = 0; l < limits.size(); ++l) state.costs[l] += choice.costs[l];
-        if (bounds.open(k + 1, state.loss, state.costs)) states.push_back(std::move(state));
+        if (bounds.open(k + 1, state.loss, state.costs)) next.push_back(std::move(state));
       }
-    if (k + 1 < items.size() && !prune(states)) return {};
-    table.push_back(std::move(states));
+    if (k + 1 < items.size() && !prune(next)) return {};
+    states = std::move(next);
+    table.emplace_back();
+    for (const State& state : states) table.back().push_back(state.step);
   }
-  const std::vector<State>& last = table.back();
-  const auto best = std::min_element(last.begin(), last.end(), better);
-  if (best == last.end()) return {};  // rounding errors: the relaxation is as good
+  const auto best = std::min_element(states.begin(), states.end(), better);
+  if (best == states.end()) return {};  // rounding errors: the relaxation is as good
   return packing_of(items, limits.size(),
-                    walk_back(table, static_cast<std::size_t>(best - last.begin())));
+                    walk_back(table, static_cast<std::size_t>(best - states.begin())));
 }
 
 }  // namespace
 
 Packing pack(const std::vector<std::vector<Choice>>& items, const std::vector<Index>& limits) {
   check_feasible(items, limits);
-  if (limits.size() == 1) return pack_one_limit(items, limits[0]);
+  if (limits.size() == 1 && items.size() <= many_items) return pack_one_limit(items, limits[0]);
   const Packing relaxed = pack_relaxed(items, limits);
   const Packing packing = pack_exactly(items, limits, relaxed);
   return packing.chosen.size() == items.size() ? packing : relaxed;

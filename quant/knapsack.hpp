@@ -26,10 +26,10 @@ struct Packing {
 ///
 /// Dynamic programming over the items, keeping every state that no other dominates and
 /// that may still become better than the relaxation.
-/// With one limit, if the best packing uses less than 99 % of it, the best that uses
-/// more is taken, if there is any.  With several limits and more than ten thousand
-/// states it becomes a relaxation: prices on the limits, found by bisection, then
-/// exchanges of one or two choices until none is better; `exact` tells.
+/// With one limit and at most 200 items, if the best packing uses less than 99 % of it, the
+/// best that uses more is taken, if there is any.  With several limits, or more items, and more
+/// than ten thousand states it becomes a relaxation: prices on the limits, found by bisection,
+/// then exchanges of one or two choices until none is better; `exact` tells.
 ///
 /// An Error if nothing is within the limits.
 Packing pack(const std::vector<std::vector<Choice>>& items, const std::vector<Index>& limits);

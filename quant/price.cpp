@@ -13,12 +13,18 @@ double Price::slope(std::size_t k, double b) const {
 
 Var Price::on_tape(const std::vector<Quantizer*>& all) const {
   Var total;
+  const std::vector<std::size_t> first = first_sites(all);
   for (std::size_t k = 0; k < all.size(); ++k) {
     const Var b = all[k]->bits().bits_on_tape();
     if (!b) continue;
     Var cost = power == 1 ? b : power == 2 ? op::mul(b, b) : op::pow(b, static_cast<Real>(power));
+    if (!weights.empty()) {
+      Tensor of_rows(b.shape());
+      for (Index row = 0; row < of_rows.size(); ++row)
+        of_rows[row] = static_cast<Real>(weights[first[k] + static_cast<std::size_t>(row)]);
+      cost = op::mul(cost, Var(of_rows));
+    }
     cost = op::sum(cost);
-    if (!weights.empty()) cost = op::mul(cost, Var(Tensor::scalar(static_cast<Real>(weights[k]))));
     total = total ? op::add(total, cost) : cost;
   }
   check(static_cast<bool>(total),
@@ -26,11 +32,11 @@ Var Price::on_tape(const std::vector<Quantizer*>& all) const {
   return op::mul(total, Var(Tensor::scalar(static_cast<Real>(lambda))));
 }
 
-void weigh(Price& price, const Sum& sum, const std::vector<Quantizer*>& all,
+void weigh(Price& price, const Sum& sum, const std::vector<Site>& all,
            std::vector<double>& widths) {
   widths.resize(all.size());
   price.weights.resize(all.size());
-  for (std::size_t k = 0; k < all.size(); ++k) widths[k] = all[k]->bits().bits();
+  for (std::size_t k = 0; k < all.size(); ++k) widths[k] = all[k].bits();
   std::fill(price.weights.begin(), price.weights.end(), 0);
   sum.add_slopes(widths, price.weights);
   const double scale = sum.scale();

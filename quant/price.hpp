@@ -10,11 +10,11 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 ///
 ///   lambda sum_k w_k b_k^p
 ///
-/// over the learned widths.  w_k is 1, or what a bit of the tensor costs.
+/// over the sites of learned widths.  w_k is 1, or what a bit of the site costs.
 struct Price {
   double lambda = 0;
   double power = 1;                  // p: 1 linear, 2 quadratic
-  std::vector<double> weights = {};  // w_k, by position; empty: 1
+  std::vector<double> weights = {};  // w_k, by site; empty: 1
 
   /// d / db_k at width b.
   double slope(std::size_t k, double b) const;
@@ -26,7 +26,6 @@ struct Price {
 /// Sets the weights of a price to the slopes of `sum` at the present widths, in
 /// units of Sum::scale(), so that lambdas of different costs compare.  `widths` is
 /// room for those.
-void weigh(Price& price, const Sum& sum, const std::vector<Quantizer*>& all,
-           std::vector<double>& widths);
+void weigh(Price& price, const Sum& sum, const std::vector<Site>& all, std::vector<double>& widths);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -10,10 +10,11 @@ namespace {
 /// How far a number inside the range is from its code at most, for each row.
 Tensor half_steps(const Tensor& p, const Tensor& scale) {
   constexpr Real half = Real(0.5001);  // and what division rounds
+  const Index count = p.dim(-1);
   Tensor reach({scale.dim(1)}, Real(0));
-  for (Index j = 0; j < p.size(); ++j)
+  for (Index j = 0; j < count; ++j)
     for (Index row = 0; row < reach.size(); ++row)
-      reach[row] += half * p[j] * scale[j * reach.size() + row];
+      reach[row] += half * p[p.rank() == 1 ? j : row * count + j] * scale[j * reach.size() + row];
   return reach;
 }
 
@@ -49,21 +50,34 @@ Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
 }
 
 Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits) {
-  const Var scale = op::level_scale(bits, ranges.scale, info_.coding, info_.widths);
-  const Var zero = level_zero(ranges.zero, static_cast<double>(bits.value()[0]));
+  const auto [scale, zero] = level_range(ranges, bits);
   const Var y = op::level_quant(x, scale, zero, bits, info_.coding);
   return damped(x, y, Tensor({1}, Real(1)), scale.value().reshape({1, scale.value().size()}));
 }
 
+/// The range at b bits, [R] each.
+Ranges Quantizer::level_range(const Ranges& ranges, const Var& bits) const {
+  const auto at_level = [&] {
+    return Ranges{op::level_scale(bits, ranges.scale, info_.coding, info_.widths),
+                  level_zero(ranges.zero, bits.value())};
+  };
+  if (!Tape::current() || Tape::current()->records() != Tape::Records::graph) return at_level();
+  Tape aside;  // how it lies between those of the candidates is no part of the model's graph
+  return at_level();
+}
+
 /// Zero-points at b bits: their shares of the steps, interpolated between those of the
 /// neighbours.
-Var Quantizer::level_zero(const Var& zero, double bits) const {
-  const Neighbours near = neighbours(info_.widths, bits);
-  Tensor weight({info_.widths.count(), 1}, Real(0));
-  for (const int j : {near.below, near.above()})
-    weight[j] = static_cast<Real>((j == near.below ? 1 - near.way : near.way) *
-                                  level_steps(info_.coding, near.bits) /
-                                  level_steps(info_.coding, info_.widths[j]));
+Var Quantizer::level_zero(const Var& zero, const Tensor& bits) const {
+  const Index rows = bits.size();
+  Tensor weight({info_.widths.count(), rows}, Real(0));
+  for (Index row = 0; row < rows; ++row) {
+    const Neighbours near = neighbours(info_.widths, static_cast<double>(bits[row]));
+    for (const int j : {near.below, near.above()})
+      weight[j * rows + row] = static_cast<Real>((j == near.below ? 1 - near.way : near.way) *
+                                                 level_steps(info_.coding, near.bits) /
+                                                 level_steps(info_.coding, info_.widths[j]));
+  }
   return op::sum(op::mul(zero, Var(weight)), {0});
 }
 
@@ -94,10 +108,59 @@ void Quantizer::visit(nn::Visitor& visitor) {
   range_->visit(visitor);
 }
 
-void Quantizer::freeze(int bits) {
-  if (!frozen_) learned_ = bits_->bits();
-  bits_ = fixed_bits(info_.widths, bits);
+void Quantizer::freeze(const Width& width) {
+  if (width.whole())
+    return freeze(std::vector<int>(static_cast<std::size_t>(width_count()), width.whole_bits()));
+  check(width_count() == 1, "[quant] a number of levels for rows with widths of their own: got ",
+        width.text(), " for ", info_.name, "; expected whole bits");
+  freeze_policy(fixed_levels(info_.widths, info_.coding, width));
+  levels_ = width;
+}
+
+void Quantizer::freeze(const std::vector<int>& bits) {
+  check(std::ssize(bits) == width_count(), "[quant] wrong number of widths for ", info_.name,
+        ": got ", bits.size(), "; expected ", width_count());
+  freeze_policy(fixed_bits(info_.widths, bits));
+  levels_ = {};
+}
+
+void Quantizer::freeze_policy(std::unique_ptr<BitPolicy> fixed) {
+  if (!frozen_) {
+    learned_.clear();
+    for (Index row = 0; row < width_count(); ++row) learned_.push_back(bits_->bits(row));
+  }
+  bits_ = std::move(fixed);
   frozen_ = true;
+}
+
+double Quantizer::mean_hard_bits() const {
+  double sum = 0;
+  for (Index row = 0; row < width_count(); ++row) sum += hard_width(row).bits();
+  return sum / static_cast<double>(width_count());
+}
+
+Index Quantizer::bytes() const {
+  if (!levels_.whole()) return levels_.bytes(info_.elements);
+  Index bits = 0;
+  for (Index row = 0; row < width_count(); ++row)
+    bits += info_.elements / width_count() * hard_bits(row);
+  return (bits + 7) / 8;
+}
+
+double Quantizer::learned_bits(Index row) const {
+  return frozen_ ? learned_[static_cast<std::size_t>(row)] : bits_->bits(row);
+}
+
+double Quantizer::learned_bits() const {
+  double sum = 0;
+  for (Index row = 0; row < width_count(); ++row) sum += learned_bits(row);
+  return sum / static_cast<double>(width_count());
+}
+
+void Quantizer::set_learned_bits(std::vector<double> bits) {
+  check(std::ssize(bits) == width_count(), "[quant] wrong number of widths for ", info_.name,
+        ": got ", bits.size(), "; expected ", width_count());
+  learned_ = std::move(bits);
 }
 
 std::vector<Quantizer*> quantizers(nn::Module& model) {
@@ -123,7 +186,7 @@ double average_bits(const std::vector<Quantizer*>& quantizers, Role role, bool h
   for (const Quantizer* q : quantizers) {
     if (q->info().role != role) continue;
     const auto n = static_cast<double>(q->info().elements);
-    bits += n * (hard ? q->hard_bits() : q->learned_bits());
+    bits += n * (hard ? q->mean_hard_bits() : q->learned_bits());
     elements += n;
   }
   return elements > 0 ? bits / elements : 0;

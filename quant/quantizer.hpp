@@ -24,8 +24,9 @@ class Quantizer final : public nn::Transform {
     Index elements = 0;  // weights: all of them; activations: per sample
     Coding coding = Coding::natural;
     Widths widths;
-    Index rows = 1;      // ranges for each width: 1, or one for each output channel
-    Index channels = 0;  // weights: outputs of the layer
+    Index rows = 1;           // ranges for each width: 1, or one for each output channel
+    Index channels = 0;       // weights: outputs of the layer
+    bool row_widths = false;  // every one of the rows has a bit-width of its own
   };
 
   Quantizer(Info info, std::unique_ptr<BitPolicy> bits, std::unique_ptr<RangePolicy> range);
@@ -52,22 +53,37 @@ class Quantizer final : public nn::Transform {
   /// In training x is drawn to its codes, by 2 `strength` times the distance; 0: not.
   void set_damping(double strength) { damping_ = static_cast<Real>(strength); }
 
-  /// Replaces the bit policy by a fixed width, one of the candidates; ranges
-  /// stay.  learned_bits() keeps the fractional width it came from.
-  void freeze(int bits);
+  /// How many bit-widths there are: 1, or one for each row.
+  Index width_count() const { return info_.row_widths ? info_.rows : 1; }
+
+  /// Replaces the bit policy by a fixed width, one of the candidates or a number of
+  /// levels between two of them; or by a candidate for each row.  Ranges stay, and go on
+  /// learning if they do.  learned_bits() keeps the fractional widths they came from.
+  void freeze(const Width& width);
+  void freeze(const std::vector<int>& bits);
   bool frozen() const { return frozen_; }
 
-  /// The width evaluation uses.
-  int hard_bits() const { return info_.widths[bits_->hard()]; }
+  /// The width evaluation uses, the candidate it is, or, for levels, is nearest to, and the
+  /// mean of the stored bits of all rows.
+  Width hard_width(Index row = 0) const { return levels_.whole() ? hard_bits(row) : levels_; }
+  int hard_bits(Index row = 0) const { return info_.widths[bits_->hard(row)]; }
+  double mean_hard_bits() const;
 
-  /// The fractional width: the policy's, or what freeze() was told it was.
-  double learned_bits() const { return frozen_ ? learned_ : bits_->bits(); }
-  void set_learned_bits(double bits) { learned_ = bits; }
+  /// What its codes take, packed: the rows are one stream.
+  Index bytes() const;
+
+  /// The fractional width: the policy's, or what freeze() was told it was; the mean of all
+  /// rows, or that of one.
+  double learned_bits() const;
+  double learned_bits(Index row) const;
+  void set_learned_bits(std::vector<double> bits);
 
  private:
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
-  Var level_zero(const Var& zero, double bits) const;
+  void freeze_policy(std::unique_ptr<BitPolicy> fixed);
+  Ranges level_range(const Ranges& ranges, const Var& bits) const;
+  Var level_zero(const Var& zero, const Tensor& bits) const;
   Var damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const;
   void check_codes(const Tensor& x, const Tensor& y) const;
 
@@ -76,9 +92,10 @@ class Quantizer final : public nn::Transform {
   std::unique_ptr<RangePolicy> range_;
   Mode mode_ = Mode::off;
   Real damping_ = 0;
+  Width levels_;  // that it is frozen at; whole bits: at none
   bool frozen_ = false, look_ = false;
   Real lowest_ = 0, highest_ = 0;
-  double learned_ = 0;
+  std::vector<double> learned_;
 };
 
 /// All quantizers that fill slots of `model`, in order of visit; they belong to

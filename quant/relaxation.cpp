@@ -26,7 +26,8 @@ class Relaxation {
   double priced(const Choice& choice) const {
     double sum = choice.loss;
     for (std::size_t l = 0; l < limits_.size(); ++l)
-      sum += prices_[l] * static_cast<double>(choice.costs[l]) / static_cast<double>(std::max<Index>(1, limits_[l]));
+      sum += prices_[l] * static_cast<double>(choice.costs[l]) /
+             static_cast<double>(std::max<Index>(1, limits_[l]));
     return sum;
   }
 

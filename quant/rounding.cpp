@@ -33,6 +33,16 @@ double RoundingItem::loss(std::size_t i) const {
   return losses.empty() ? sensitivity * std::pow(4.0, bits - allowed[i]) : losses[i];
 }
 
+double expected_loss(const std::vector<RoundingItem>& items, const std::vector<int>& bits) {
+  double sum = 0;
+  for (std::size_t k = 0; k < items.size(); ++k) {
+    const auto& allowed = items[k].allowed;
+    const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin();
+    sum += items[k].loss(static_cast<std::size_t>(at));
+  }
+  return sum;
+}
+
 Index cost_of(const RoundingItem& item, int bits, CostUnit unit) {
   const Index total = item.elements * bits;
   return unit == CostUnit::bits ? total : (total + 7) / 8;

@@ -38,6 +38,9 @@ struct Rounded {
 /// above, or at or below; the end of the allowed set where there is none.
 Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding);
 
+/// The loss expected of all items at these widths, each one of those allowed.
+double expected_loss(const std::vector<RoundingItem>& items, const std::vector<int>& bits);
+
 /// What an item costs at a width: bits (N b), or whole bytes (ceil(N b / 8)).
 enum class CostUnit { bits, bytes };
 Index cost_of(const RoundingItem& item, int bits, CostUnit unit);
@@ -67,6 +70,15 @@ using Couples = std::vector<std::pair<std::size_t, std::size_t>>;
 /// Errors: a budget below its least cost; coupled tensors without a common width.
 Rounded round_to_budgets(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
                          const Couples& couples = {});
+
+/// The same where items are rows of one tensor, of which each pair of `rows` names two.  A
+/// budget that multiplies rows with the activation they read would make them all one item with
+/// too many choices.  Then tensors are rounded as wholes first; from there, rows with all other
+/// widths held, and these with the rows held, in turn, until the loss falls no more.  That
+/// is exact at each turn and not in all, and is said so.
+Rounded round_rows_to_budgets(const std::vector<RoundingItem>& items,
+                              const std::vector<Budget>& budgets, const Couples& couples,
+                              const Couples& rows);
 
 /// An Error, as that of round_to_budgets, if the smallest widths break a budget.
 void check_feasible(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,

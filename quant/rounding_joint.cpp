@@ -37,14 +37,14 @@ class Union {
 struct Limit {
   const Budget* budget;
   const Sum* sum;
-  Index limit;
+  Index limit, fineness;
 };
 
 std::vector<Limit> limits_of(const std::vector<Budget>& budgets) {
   std::vector<Limit> limits;
   for (const Budget& budget : budgets)
     for (const Sum& sum : budget.cost.sums)
-      limits.push_back({&budget, &sum, sum.limit(budget.target)});
+      limits.push_back({&budget, &sum, sum.limit(budget.target), sum.fineness()});
   return limits;
 }
 
@@ -217,7 +217,7 @@ class Joint {
       Index cost = 0;
       for (const Sum::Term& term : limit->sum->terms)
         if (groups_.of(term.left) == groups_.of(group.members[0]))
-          cost += limit->sum->count(term, bits);
+          cost += limit->sum->count(term, bits, limit->fineness);
       choice.costs.push_back(cost);
     }
     return choice;
@@ -237,6 +237,14 @@ class Joint {
     return some;
   }
 
+  /// For the terms of a limit, which the lowest widths are within.
+  Index room_in(const Limit& limit) const {
+    Index least = 0;
+    for (const Sum::Term& term : limit.sum->terms)
+      least += limit.sum->count(term, lowest_, limit.fineness);
+    return std::max(least, limit.sum->term_limit(limit.limit));
+  }
+
   void solve(const Union& components, std::size_t component) {
     const std::vector<const Limit*> limits = limits_in(components, component);
     if (limits.empty()) return;
@@ -252,7 +260,7 @@ class Joint {
     std::vector<std::vector<Choice>> choices;
     for (const Group& group : groups) choices.push_back(group.choices);
     std::vector<Index> most;
-    for (const Limit* limit : limits) most.push_back(limit->limit - limit->sum->constant);
+    for (const Limit* limit : limits) most.push_back(room_in(*limit));
     const Packing packing = pack(choices, most);
     exact_ &= packing.exact;
     for (std::size_t g = 0; g < groups.size(); ++g)

@@ -75,7 +75,7 @@ Score train_fixed(const Session& session, nn::Module& model, const Recipe& recip
                   const std::string& name) {
   const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
   train(session, model, recipe, recipe.search, {name, first});
-  for (Quantizer* q : quant::quantizers(model)) q->freeze(q->hard_bits());
+  for (Quantizer* q : quant::quantizers(model)) q->freeze(quant::hard_widths({q}));
   train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
   reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
@@ -93,16 +93,18 @@ std::vector<std::string> weight_layers(nn::Module& model) {
 /// What may be drawn for a side, at the cost of the widths it has in `learned`.
 quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, const Recipe& recipe,
                            const Philox& random) {
-  const std::vector<Quantizer*> these = of_role(model, role), those = of_role(learned, role);
+  const std::vector<quant::Site> these = quant::sites_of(of_role(model, role)),
+                                 those = quant::sites_of(of_role(learned, role));
   std::vector<quant::RoundingItem> items;
   Index cost = 0;
   for (std::size_t k = 0; k < these.size(); ++k) {
-    const quant::Quantizer::Info& info = these[k]->info();
-    quant::RoundingItem item{info.name, 0, info.elements, 1, {}};
-    for (const int bits : allowed_widths(recipe, role))
-      if (info.widths.find(bits) >= 0) item.allowed.push_back(bits);
-    if (!these[k]->bits().parameter()) item.allowed = {those[k]->hard_bits()};
-    cost += quant::cost_of(item, those[k]->hard_bits(), quant::CostUnit::bits);
+    const Quantizer& q = *these[k].quantizer;
+    const int bits = those[k].quantizer->hard_bits(those[k].row);
+    quant::RoundingItem item{these[k].name(), 0, these[k].elements, 1, {}};
+    for (const int allowed : allowed_widths(recipe, role))
+      if (q.info().widths.find(allowed) >= 0) item.allowed.push_back(allowed);
+    if (!q.bits().parameter()) item.allowed = {bits};
+    cost += quant::cost_of(item, bits, quant::CostUnit::bits);
     items.push_back(std::move(item));
   }
   return quant::random_assignment(items, cost, quant::CostUnit::bits, random);
@@ -113,9 +115,7 @@ quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, co
 Index packed_bytes(nn::Module& model) {
   quant::Workload workload;
   workload.quantizers = quant::quantizers(model);
-  std::vector<int> bits;
-  for (const Quantizer* q : workload.quantizers) bits.push_back(q->hard_bits());
-  return quant::model_bytes(workload).sums[0].count(bits);
+  return quant::model_bytes(workload).sums[0].count(quant::hard_widths(workload.quantizers));
 }
 
 std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& arms) {
@@ -181,8 +181,11 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
     const auto substream = static_cast<std::uint32_t>(2 * number + (role == Role::weight));
     const Philox random(recipe.seed, Stream::assignment, substream);
     const quant::Rounded drawn = draw_widths(*model, learned, role, recipe, random);
-    const std::vector<Quantizer*> quantizers = of_role(*model, role);
-    for (std::size_t k = 0; k < quantizers.size(); ++k) quantizers[k]->freeze(drawn.bits[k]);
+    auto next = drawn.bits.begin();
+    for (Quantizer* q : of_role(*model, role)) {
+      q->freeze(std::vector<int>(next, next + q->width_count()));
+      next += q->width_count();
+    }
   }
   const Score score = train_fixed(session, *model, recipe, name);
   finish(session, quantized_arm(name, *model, score), arms);
@@ -214,14 +217,18 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
 ordered_json tensors_of(nn::Module& model) {
   constexpr const char* roles[] = {"input", "weight", "activation"};
   ordered_json tensors = ordered_json::array();
-  for (const Quantizer* q : quant::quantizers(model))
+  for (const Quantizer* q : quant::quantizers(model)) {
     tensors.push_back({{"name", q->info().name},
                        {"layer", layer_of(q->info().name)},
                        {"role", roles[static_cast<int>(q->info().role)]},
                        {"elements", q->info().elements},
                        {"learned_bits", q->learned_bits()},
-                       {"bits", q->hard_bits()},
-                       {"bytes", (q->info().elements * q->hard_bits() + 7) / 8}});
+                       {"bits", hard_bits_json(*q)},
+                       {"bytes", q->bytes()}});
+    if (!q->hard_width().whole()) tensors.back()["levels"] = q->hard_width().levels();
+    for (Index row = 0; q->width_count() > 1 && row < q->width_count(); ++row)
+      tensors.back()["channel_bits"].push_back(q->hard_bits(row));
+  }
   return tensors;
 }
 

@@ -38,7 +38,10 @@ std::vector<int> allowed_widths(const Recipe& recipe, quant::Role role) {
 
 BitRounding::BitRounding(const quant::Workload& workload, const std::vector<quant::Budget>& budgets,
                          const Recipe& recipe)
-    : workload_(workload), budgets_(budgets), recipe_(recipe) {}
+    : workload_(workload),
+      sites_(quant::sites_of(workload.quantizers)),
+      budgets_(budgets),
+      recipe_(recipe) {}
 
 bool BitRounding::to_budget() const {
   return quant::rounding_of(recipe_.rounding) == quant::Rounding::budget;
@@ -46,16 +49,16 @@ bool BitRounding::to_budget() const {
 
 std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) const {
   std::vector<quant::RoundingItem> items;
-  for (std::size_t k = 0; k < workload_.quantizers.size(); ++k) {
-    const quant::Quantizer& q = *workload_.quantizers[k];
+  for (std::size_t k = 0; k < sites_.size(); ++k) {
+    const quant::Quantizer& q = *sites_[k].quantizer;
     const quant::Widths& widths = q.info().widths;
     const double share =
-        static_cast<double>(q.info().elements) / elements_of(workload_, q.info().role);
-    quant::RoundingItem item{q.info().name, learned.bits[k], q.info().elements, 0, {}};
+        static_cast<double>(sites_[k].elements) / elements_of(workload_, q.info().role);
+    quant::RoundingItem item{sites_[k].name(), learned.bits[k], sites_[k].elements, 0, {}};
     item.sensitivity = sensitivity(widths, item.bits, learned.gain[k], learned.price[k], share);
     for (const int b : allowed_widths(recipe_, q.info().role))
       if (is_learned(q) && widths.find(b) >= 0) item.allowed.push_back(b);
-    if (!is_learned(q)) item.allowed = {q.hard_bits()};
+    if (!is_learned(q)) item.allowed = {q.hard_bits(sites_[k].row)};
     check(!item.allowed.empty(), "[round] no allowed width is a candidate of ", item.name,
           "; try round.allowed between ", widths.lowest(), " and ", widths.highest());
     items.push_back(std::move(item));
@@ -63,17 +66,39 @@ std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) 
   return items;
 }
 
+quant::Couples BitRounding::couples() const {
+  if (!recipe_.couple_adds) return {};
+  quant::Couples sites = workload_.added;
+  const std::vector<std::size_t> first = quant::first_sites(workload_.quantizers);
+  for (auto& [a, b] : sites) {
+    a = first[a];
+    b = first[b];
+  }
+  return sites;
+}
+
+/// Each row of a tensor with its first one.
+quant::Couples BitRounding::rows() const {
+  quant::Couples rows;
+  for (std::size_t k = 0; k < sites_.size(); ++k)
+    if (sites_[k].row > 0) rows.emplace_back(k - static_cast<std::size_t>(sites_[k].row), k);
+  return rows;
+}
+
 void BitRounding::check_feasible() const {
   if (!to_budget()) return;
-  const std::size_t count = workload_.quantizers.size();
-  LearnedBits start{{}, std::vector<double>(count), std::vector<double>(count)};
-  for (const quant::Quantizer* q : workload_.quantizers) start.bits.push_back(q->bits().bits());
-  quant::check_feasible(items(start), budgets_,
-                        recipe_.couple_adds ? workload_.added : quant::Couples());
+  LearnedBits start{{}, std::vector<double>(sites_.size()), std::vector<double>(sites_.size())};
+  for (const quant::Site& site : sites_) start.bits.push_back(site.bits());
+  quant::check_feasible(items(start), budgets_, couples());
 }
 
 void BitRounding::freeze(const std::vector<int>& bits) const {
-  for (std::size_t k = 0; k < bits.size(); ++k) workload_.quantizers[k]->freeze(bits[k]);
+  auto next = bits.begin();
+  for (quant::Quantizer* q : workload_.quantizers) {
+    const auto end = next + q->width_count();
+    q->freeze(std::vector<int>(next, end));
+    next = end;
+  }
 }
 
 /// What each tensor loses at each width, the others at their nearest; noise must
@@ -99,13 +124,13 @@ void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLos
 }
 
 nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const TrueLoss& loss) const {
-  const quant::Couples couples = recipe_.couple_adds ? workload_.added : quant::Couples();
+  const quant::Couples couples = this->couples();
   std::vector<quant::RoundingItem> all = items(learned);
   quant::Rounded rounded;
   quant::Exchange exchange;
   if (to_budget()) {
     if (recipe_.losses == "measured") measure(all, loss);
-    rounded = quant::round_to_budgets(all, budgets_, couples);
+    rounded = quant::round_rows_to_budgets(all, budgets_, couples, rows());
     const auto true_loss = [&](const std::vector<int>& bits) {
       freeze(bits);
       return loss();
@@ -117,8 +142,11 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
     rounded = quant::round_each(all, quant::rounding_of(recipe_.rounding), couples);
   }
   freeze(rounded.bits);
-  for (std::size_t k = 0; k < all.size(); ++k)
-    workload_.quantizers[k]->set_learned_bits(all[k].bits);
+  auto next = learned.bits.begin();
+  for (quant::Quantizer* q : workload_.quantizers) {
+    q->set_learned_bits({next, next + q->width_count()});
+    next += q->width_count();
+  }
   nlohmann::ordered_json report = nlohmann::ordered_json::object();
   for (const quant::Budget& budget : budgets_) {
     const double reached = budget.cost.exact(rounded.bits);

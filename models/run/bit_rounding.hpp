@@ -9,7 +9,7 @@
 
 namespace fraqat::run {
 
-/// What a search has learned of each quantizer of a workload.
+/// What a search has learned of each site of a workload.
 struct LearnedBits {
   std::vector<double> bits;
   std::vector<double> gain;   // -dL/db: what one more bit would gain
@@ -45,7 +45,11 @@ class BitRounding {
   void freeze(const std::vector<int>& bits) const;
   bool to_budget() const;
 
+  quant::Couples couples() const;
+  quant::Couples rows() const;
+
   const quant::Workload& workload_;
+  const std::vector<quant::Site> sites_;
   const std::vector<quant::Budget>& budgets_;
   const Recipe& recipe_;
 };

@@ -36,9 +36,10 @@ BitSearch::BitSearch(nn::Module& model, const Recipe& recipe)
         workload_.quantizers, budgets_,
         quant::BudgetedBits::Options{recipe.bit_rate, ramp, tail, recipe.multiplier});
   std::vector<char> priced;
+  const std::vector<std::size_t> first = quant::first_sites(workload_.quantizers);
   for (std::size_t k = 0; k < workload_.quantizers.size(); ++k)
     priced.push_back(workload_.quantizers[k]->bits().parameter() &&
-                     !(budgeted_ && budgeted_->moves(k)));
+                     !(budgeted_ && budgeted_->moves(first[k])));
   priced_ = std::make_unique<PricedBits>(workload_, priced, recipe);
   rounding_.check_feasible();
 }
@@ -103,7 +104,7 @@ void BitSearch::set_state(const nlohmann::json& state) {
 }
 
 LearnedBits BitSearch::learned() const {
-  const std::size_t count = workload_.quantizers.size();
+  const std::size_t count = quant::sites_of(workload_.quantizers).size();
   LearnedBits learned{{}, std::vector<double>(count), std::vector<double>(count)};
   if (budgeted_) learned.gain = budgeted_->gain();
   if (budgeted_) learned.price = budgeted_->price_of_a_bit();

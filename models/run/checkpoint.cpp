@@ -1,10 +1,10 @@
 #include "models/run/checkpoint.hpp"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <cmath>
 
 #include "core/file.hpp"
 #include "models/run/session.hpp"
-#include "quant/quantizer.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -31,14 +31,33 @@ void build(Loaded& loaded, const nn::Metadata& metadata, const std::string& name
   quant::set_mode(*loaded.model, quant::Quantizer::Mode::on);
 }
 
+/// What stands for each row of a quantizer: a number for one, a list for several; nothing if
+/// it is not that.
+std::vector<nlohmann::json> of_rows(const nlohmann::json& entry, const quant::Quantizer& q) {
+  if (q.width_count() == 1) return {entry};
+  if (!entry.is_array() || std::ssize(entry) != q.width_count()) return {};
+  return {entry.begin(), entry.end()};
+}
+
 }  // namespace
+
+nlohmann::ordered_json hard_bits_json(const quant::Quantizer& quantizer) {
+  const double bits = quantizer.mean_hard_bits();
+  if (bits == std::floor(bits)) return static_cast<int>(bits);
+  return bits;
+}
 
 std::string widths_text(nn::Module& model) {
   nlohmann::ordered_json bits;
   for (quant::Quantizer* q : quant::quantizers(model)) {
-    nlohmann::ordered_json entry = {q->learned_bits()};
-    if (q->frozen()) entry.push_back(q->hard_bits());
-    bits[q->info().name] = std::move(entry);
+    nlohmann::ordered_json learned = nlohmann::ordered_json::array(), hard = learned;
+    for (Index row = 0; row < q->width_count(); ++row) {
+      learned.push_back(q->learned_bits(row));
+      if (q->frozen()) hard.push_back(q->hard_bits(row));
+    }
+    nlohmann::ordered_json& entry = bits[q->info().name];
+    for (const nlohmann::ordered_json& list : {learned, hard})
+      if (!list.empty()) entry.push_back(q->width_count() == 1 ? list[0] : list);
   }
   return bits.is_null() ? std::string() : bits.dump();
 }
@@ -47,17 +66,26 @@ void apply_widths(nn::Module& model, const std::string& text, const std::string&
   const auto bits = nlohmann::json::parse(text, nullptr, false);
   for (quant::Quantizer* q : quant::quantizers(model)) {
     const std::string& name = q->info().name;
-    const bool known = bits.is_object() && bits.contains(name) && bits[name].is_array() &&
-                       !bits[name].empty() && bits[name][0].is_number();
-    check_input(known, "[checkpoint] ", origin, ": fraqat.bits has no width of ", name);
+    const bool known = bits.is_object() && bits.contains(name) && bits[name].is_array();
+    const std::vector<nlohmann::json> learned =
+        known && !bits[name].empty() ? of_rows(bits[name][0], *q) : std::vector<nlohmann::json>();
+    const bool numbers =
+        !learned.empty() &&
+        std::all_of(learned.begin(), learned.end(), [](const auto& b) { return b.is_number(); });
+    check_input(numbers, "[checkpoint] ", origin, ": fraqat.bits has no width of ", name);
     if (bits[name].size() < 2) continue;
-    const bool whole = bits[name][1].is_number_integer();
-    const int width = whole ? bits[name][1].get<int>() : 0;
-    check_input(q->info().widths.find(width) >= 0, "[checkpoint] ", origin, ": fraqat.bits of ",
-                name, " is no candidate: got ", bits[name][1].dump(), "; expected ",
-                q->info().widths.lowest(), " to ", q->info().widths.highest());
-    q->freeze(width);
-    q->set_learned_bits(bits[name][0].get<double>());
+    const std::vector<nlohmann::json> hard = of_rows(bits[name][1], *q);
+    check_input(!hard.empty(), "[checkpoint] ", origin, ": fraqat.bits of ", name,
+                " has not one width for each channel: got ", bits[name][1].dump());
+    std::vector<int> widths;
+    for (const nlohmann::json& one : hard) {
+      widths.push_back(one.is_number_integer() ? one.get<int>() : 0);
+      check_input(q->info().widths.find(widths.back()) >= 0, "[checkpoint] ", origin,
+                  ": fraqat.bits of ", name, " is no candidate: got ", one.dump(), "; expected ",
+                  q->info().widths.lowest(), " to ", q->info().widths.highest());
+    }
+    q->freeze(widths);
+    q->set_learned_bits({learned.begin(), learned.end()});
   }
 }
 

@@ -2,11 +2,13 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "models/run/recipe.hpp"
 #include "nn/module.hpp"
 #include "nn/state.hpp"
+#include "quant/quantizer.hpp"
 
 namespace fraqat::run {
 
@@ -31,8 +33,12 @@ Loaded load_checkpoint(const std::filesystem::path& path);
 /// have more keys.
 std::string result_hash(const std::filesystem::path& checkpoint);
 
+/// The width that evaluation uses as a number, the mean of all channels where each has its own.
+nlohmann::ordered_json hard_bits_json(const quant::Quantizer& quantizer);
+
 /// The widths of all quantizers as JSON, {"conv1.weight_q": [5.31, 5]}: the
 /// fractional one, and the integer one where it is frozen; empty if there are none.
+/// Where every channel has its own they are lists, [[5.31, 2.2], [5, 2]].
 std::string widths_text(nn::Module& model);
 
 /// Freezes the quantizers of `model` that are frozen in `text`; `origin` is its

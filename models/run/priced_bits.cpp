@@ -22,16 +22,21 @@ double power_of(const Recipe& recipe) {
 
 PricedBits::PricedBits(const quant::Workload& workload, const std::vector<char>& moved,
                        const Recipe& recipe)
-    : recipe_(recipe), all_(workload.quantizers), sum_(priced_sum(workload, recipe)) {
-  std::vector<Var> parameters;
-  for (std::size_t k = 0; k < all_.size(); ++k)
-    if (moved[k]) {
-      moved_.push_back(k);
-      priced_.push_back(all_[k]);
-      parameters.push_back(all_[k]->bits().parameter());
-    }
+    : recipe_(recipe),
+      all_(quant::sites_of(workload.quantizers)),
+      sum_(priced_sum(workload, recipe)) {
   price_ = {recipe.lambda, power_of(recipe)};
-  touched_.assign(moved_.size(), false);
+  std::vector<Var> parameters;
+  for (std::size_t k = 0; k < workload.quantizers.size(); ++k)
+    if (moved[k]) {
+      priced_.push_back(workload.quantizers[k]);
+      parameters.push_back(priced_.back()->bits().parameter());
+    }
+  for (std::size_t k = 0; k < all_.size(); ++k)
+    if (std::find(priced_.begin(), priced_.end(), all_[k].quantizer) != priced_.end())
+      moved_.push_back(k);
+  weigh_rows();
+  touched_.assign(priced_.size(), false);
   sums_.assign(moved_.size(), 0);
   if (parameters.empty()) return;
   std::vector<optim::ParameterGroup> groups{{parameters, 1, 0, "bits"}};
@@ -39,6 +44,13 @@ PricedBits::PricedBits(const quant::Workload& workload, const std::vector<char>&
     optimizer_ = std::make_unique<optim::Sgd>(groups, optim::SgdOptions{0.9, false, false});
   else
     optimizer_ = std::make_unique<optim::Adam>(groups);
+}
+
+/// A tensor counts once, however many rows it has.
+void PricedBits::weigh_rows() {
+  if (moved_.size() == priced_.size()) return;
+  for (const std::size_t k : moved_)
+    price_.weights.push_back(1 / static_cast<double>(all_[k].quantizer->width_count()));
 }
 
 Var PricedBits::cost() {
@@ -61,34 +73,44 @@ void PricedBits::step(bool warm, bool tail) {
   for (quant::Quantizer* q : priced_) q->bits().project();
   if (!tail) return;
   ++tail_steps_;
-  for (std::size_t i = 0; i < priced_.size(); ++i) sums_[i] += priced_[i]->bits().bits();
+  for (std::size_t i = 0; i < moved_.size(); ++i) sums_[i] += all_[moved_[i]].bits();
 }
 
 /// The gradient of a priced width is that of the task and that of its price;
 /// what is left without the second, beyond rounding, is the first.
 void PricedBits::note_task_gradients() {
+  const std::vector<std::size_t> first = quant::first_sites(priced_);
   for (std::size_t k = 0; k < priced_.size(); ++k) {
     const quant::BitPolicy& bits = priced_[k]->bits();
     const Var parameter = bits.parameter();
     if (!parameter.grad()) continue;
-    const std::span<const Real> values = parameter.value().span();
+    const Index size = parameter.value().size() / bits.rows();
     std::array<double, quant::Widths::most> copies{};
-    std::copy(values.begin(), values.end(), copies.begin());
-    const std::span<const double> at(copies.data(), values.size());
-    const double force = price_.slope(k, bits.bits());
-    for (std::size_t i = 0; i < at.size(); ++i) {
-      const double price = force * bits.slope(at, i);
-      const double task = static_cast<double>(parameter.grad()[static_cast<Index>(i)]) - price;
-      if (std::abs(task) > 1e-5 * std::abs(price)) touched_[k] = true;
+    for (Index row = 0; row < bits.rows(); ++row) {
+      std::copy_n(parameter.value().data() + row * size, size, copies.begin());
+      const std::span<const double> at(copies.data(), static_cast<std::size_t>(size));
+      const double force = price_.slope(first[k] + static_cast<std::size_t>(row), bits.bits(row));
+      for (std::size_t i = 0; i < at.size(); ++i) {
+        const double price = force * bits.slope(at, i);
+        const Real gradient = parameter.grad()[row * size + static_cast<Index>(i)];
+        const double task = static_cast<double>(gradient) - price;
+        if (std::abs(task) > 1e-5 * std::abs(price)) touched_[k] = true;
+      }
     }
   }
 }
 
+/// A row alone may have no gradient, as BudgetedBits::check_alive says.
 void PricedBits::check_alive() {
   for (std::size_t k = 0; k < priced_.size(); ++k) {
     const quant::Quantizer& q = *priced_[k];
-    const double b = q.bits().bits();
-    const bool inside = b > q.info().widths.lowest() + 0.01 && b < q.info().widths.highest() - 0.01;
+    const quant::Widths& widths = q.info().widths;
+    bool inside = false;
+    double b = 0;
+    for (Index row = 0; row < q.width_count() && !inside; ++row) {
+      b = q.bits().bits(row);
+      inside = b > widths.lowest() + 0.01 && b < widths.highest() - 0.01;
+    }
     check(touched_[k] || !inside, "[search] the bit-width of ", q.info().name,
           " is not being learned: its task gradient was 0 through an epoch at b = ", b,
           "; try another start or policy, and see that the tensor is used");
@@ -98,7 +120,7 @@ void PricedBits::check_alive() {
 
 double PricedBits::learned_bits(std::size_t k) const {
   const auto found = std::find(moved_.begin(), moved_.end(), k);
-  if (found == moved_.end() || tail_steps_ == 0) return all_[k]->bits().bits();
+  if (found == moved_.end() || tail_steps_ == 0) return all_[k].bits();
   return sums_[static_cast<std::size_t>(found - moved_.begin())] / static_cast<double>(tail_steps_);
 }
 
@@ -115,7 +137,7 @@ void PricedBits::set_state(const nlohmann::json& state) {
   touched_ = state.at("touched").get<std::vector<char>>();
   sums_ = state.at("sums").get<std::vector<double>>();
   tail_steps_ = state.at("tail_steps");
-  check(sums_.size() == priced_.size() && touched_.size() == priced_.size(),
+  check(sums_.size() == moved_.size() && touched_.size() == priced_.size(),
         "[search] the state is that of another network");
   if (!optimizer_) return;
   optimizer_->visit_state([&](const std::string& name, Tensor& tensor) {

@@ -42,6 +42,7 @@ struct Tensors {
   double momentum = 0.1;  // of minmax: the moving average of activations in training; 0: none
   std::string gradient_scale = "none";  // of learned ranges: none | lsq
   bool per_channel = false;
+  bool bits_per_channel = false;  // a bit-width, too, for each output channel
   bool affine = false;
   double average_bits = 0;  // budget: average width; 0: none
   double bytes = 0;         // budget (weights): data bytes of the packed model; 0: none

@@ -82,6 +82,26 @@ Conflict conflict_in(const std::string& section, const Tensors& t, const std::ve
   return {};
 }
 
+/// The first rule that a bit-width for each channel breaks.
+Conflict conflict_in_channels(const Recipe& r) {
+  const Tensors& t = r.weight;
+  if (!t.bits_per_channel) return {};
+  const std::string key = "quant.weight.bits_per_channel";
+  if (!t.per_channel)
+    return {key,
+            "got true with per_channel = false; expected a range for each channel as well, "
+            "per_channel = true"};
+  if (t.bits == "level-step" || t.bits == "schedule")
+    return {key, "got true with bits = \"" + t.bits +
+                     "\", which has one width for all channels; "
+                     "expected false, or another policy"};
+  if (t.bits != "fixed" && r.losses == "measured")
+    return {"round.losses", "got \"measured\" with " + key +
+                                " = true, which has too many widths "
+                                "to try each; expected \"estimated\""};
+  return {};
+}
+
 /// The same for one side with the widths that it may be rounded to.
 Conflict conflict_in(const Recipe& r, bool weights) {
   const std::vector<int>& own = weights ? r.allowed_weight : r.allowed_activation;
@@ -151,7 +171,7 @@ Conflict conflict_in(const Recipe& r) {
   for (const Conflict& conflict :
        {conflict_in("float", r.float_training), conflict_in("search", r.search),
         conflict_in("finetune", r.finetune), conflict_in(r, true), conflict_in(r, false),
-        conflict_in_budgets(r), conflict_in(r.curriculum),
+        conflict_in_channels(r), conflict_in_budgets(r), conflict_in(r.curriculum),
         conflict_in("quant.weight", r.weight, r.curriculum),
         conflict_in("quant.activation", r.activation, r.curriculum)})
     if (!conflict.key.empty()) return conflict;

@@ -93,6 +93,7 @@ void Table::tensors(const std::string& section, Tensors& t, bool weights) {
   if (!weights) range(section + ".momentum", &t.momentum, 0, 1);
   words(section + ".gradient_scale", t.gradient_scale, {"none", "lsq"});
   if (weights) add(section + ".per_channel", &t.per_channel);
+  if (weights) add(section + ".bits_per_channel", &t.bits_per_channel);
   if (!weights) add(section + ".affine", &t.affine);
   range(section + ".average_bits", &t.average_bits, 0, quant::max_bits);
   if (weights) add(section + ".bytes", &t.bytes);

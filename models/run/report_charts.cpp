@@ -1,6 +1,7 @@
 #include "models/run/report_charts.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -104,6 +105,9 @@ void keep_used_bands(Plot& plot) {
   });
 }
 
+/// Whole, or the mean of channels that have a width each.
+std::string width_text(double bits) { return fixed(bits, bits == std::floor(bits) ? 0 : 2); }
+
 }  // namespace
 
 std::string learning_chart(const RunData& run, const Quantity& quantity) {
@@ -185,9 +189,9 @@ std::string final_bits_chart(const RunData& run, Kind kind) {
     const bool learned = std::isfinite(t.learned_bits) && t.learned_bits != t.bits;
     const std::string fractional = learned ? fixed(t.learned_bits, 2) + " \u2192 " : "";
     bars.push_back({short_name(t.name), kind == Kind::weight ? "c0" : "c1",
-                    fractional + fixed(t.bits, 0),
+                    fractional + width_text(t.bits),
                     t.name + ": learned " + fixed(t.learned_bits, 3) + ", rounded to " +
-                        fixed(t.bits, 0) + " bits, " + grouped(t.elements) + " elements",
+                        width_text(t.bits) + " bits, " + grouped(t.elements) + " elements",
                     t.bits, learned ? t.learned_bits : missing});
     if (std::isfinite(t.bits)) most = std::max(most, t.bits);
   }

@@ -43,9 +43,10 @@ std::string csv_header() {
 }
 
 quant::TensorSpec tensor_spec(const Tensors& tensors) {
-  return {tensors.bits,       tensors.start,       tensors.lowest,        tensors.highest,
-          tensors.range,      tensors.per_channel, tensors.affine,        tensors.random_start,
-          tensors.percentile, tensors.momentum,    tensors.gradient_scale};
+  return {
+      tensors.bits,         tensors.start,       tensors.lowest,           tensors.highest,
+      tensors.range,        tensors.per_channel, tensors.bits_per_channel, tensors.affine,
+      tensors.random_start, tensors.percentile,  tensors.momentum,         tensors.gradient_scale};
 }
 
 /// Makes the run folder and its parts; the lock of it.

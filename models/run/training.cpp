@@ -58,7 +58,7 @@ void describe_bits(nlohmann::ordered_json& line, nn::Module& model) {
   line["avg_weight_bits"] = quant::average_bits(all, quant::Role::weight, hard);
   line["avg_activation_bits"] = quant::average_bits(all, quant::Role::activation, hard);
   for (const quant::Quantizer* q : all)
-    line["bits"][q->info().name] = q->frozen() ? q->hard_bits() : q->learned_bits();
+    line["bits"][q->info().name] = q->frozen() ? q->mean_hard_bits() : q->learned_bits();
 }
 
 /// One stretch of training under way: a step, an epoch, all of it.

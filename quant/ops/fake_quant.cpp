@@ -12,7 +12,7 @@
 /// al., 2013), the ends of the clamp not (u = x / s_j, inside = lo <= u + z <= hi):
 ///
 ///   dL/dx      = sum_j p_j dL/dy [inside_j]
-///   dL/dp_j    = sum   dL/dy Q_j(x)                      =: D_j
+///   dL/dp_j    = sum   dL/dy Q_j(x)                      =: D_j   (p[R, J]: over the row)
 ///   dL/ds_j    = p_j sum dL/dy (c_j - u [inside_j])      (LSQ, Esser et al., 2020)
 ///   dL/dzero_j = -p_j s_j sum dL/dy [not inside_j]       (LSQ+, Bhalgat et al., 2020)
 ///
@@ -30,19 +30,24 @@ struct FakeQuant {
   Tensor x = {}, p = {}, scale = {}, zero = {};
   const kernels::Table::Levels& kernel = kernels::active().levels;
 
-  /// Attributes of the candidate in force; only a one-hot choice has them.
+  /// Attributes of the candidate in force; only a one-hot choice has them.  Where rows
+  /// choose by themselves, each is a list with one number for each row.
   void describe(Attributes& a) const {
-    const auto j = static_cast<int>(std::max_element(p.data(), p.data() + p.size()) - p.data());
-    check(p[j] == 1, "[fake_quant] a mixture of bit-widths has no codes; freeze the bits first");
-    const quant::Grid grid = quant::grid_of(options.coding, options.widths[j]);
     Tensor scales({rows()}), zeros({rows()});
-    std::copy_n(scale.data() + j * rows(), rows(), scales.data());
-    std::transform(zero.data() + j * rows(), zero.data() + (j + 1) * rows(), zeros.data(),
-                   [](Real z) { return quant::round_even(z); });
-    a("bits", options.widths[j]);
-    a("lo", grid.lo);
-    a("hi", grid.hi);
-    a("step", grid.step);
+    for (Index row = 0; row < rows(); ++row) {
+      const Index at = one_hot(row) * rows() + row;
+      scales[row] = scale[at];
+      zeros[row] = quant::round_even(zero[at]);
+    }
+    if (p.rank() == 1) {
+      const quant::Grid grid = grid_at(one_hot(0));
+      a("bits", options.widths[static_cast<int>(one_hot(0))]);
+      a("lo", grid.lo);
+      a("hi", grid.hi);
+      a("step", grid.step);
+    } else {
+      describe_rows(a);
+    }
     a("scale", scales);
     a("zero", zeros);
   }
@@ -56,8 +61,8 @@ struct FakeQuant {
     Tensor y(x.shape());
     for_each_chunk([&](Index row, Index begin, Index n, Index) {
       bool add = false;
-      for (Index j = 0; j < p.size(); ++j) {
-        if (p[j] == 0) continue;
+      for (Index j = 0; j < count(); ++j) {
+        if (weight(j, row) == 0) continue;
         kernel.forward(level(j, row), add, x.data() + begin, y.data() + begin, n);
         add = true;
       }
@@ -67,42 +72,73 @@ struct FakeQuant {
   }
 
   std::array<Tensor, 4> backward(const Tensor& dy, Needs<4> needs) const {
-    const Index count = p.size();
     Tensor dx = needs[0] ? Tensor(x.shape()) : Tensor();
-    Tensor sums({tasks(), count, kinds});
+    Tensor sums({tasks(), count(), kinds});
     for_each_chunk([&](Index row, Index begin, Index n, Index task) {
       bool add = false;
-      for (Index j = 0; j < count; ++j) {
+      for (Index j = 0; j < count(); ++j) {
         const bool asked = needs[1] && j >= options.first && j < options.last;
+        const bool in_force = weight(j, row) != 0;
         kernels::LevelSums sum{};
-        if (p[j] != 0 || asked) {
-          Real* at = needs[0] && p[j] != 0 ? dx.data() + begin : nullptr;
+        if (in_force || asked) {
+          Real* at = needs[0] && in_force ? dx.data() + begin : nullptr;
           kernel.backward(level(j, row), add, x.data() + begin, dy.data() + begin, at, n, sum);
           add |= at != nullptr;
         }
-        Real* to = sums.data() + (task * count + j) * kinds;
+        Real* to = sums.data() + (task * count() + j) * kinds;
         to[0] = asked ? sum.value : Real(0);
-        to[1] = p[j] != 0 ? sum.slope : Real(0);
-        to[2] = p[j] != 0 ? sum.zero : Real(0);
+        to[1] = in_force ? sum.slope : Real(0);
+        to[2] = in_force ? sum.zero : Real(0);
       }
       if (needs[0] && !add) std::fill_n(dx.data() + begin, n, Real(0));
     });
-    return {dx, needs[1] ? add_up(sums, 0, p.shape(), tasks()) : Tensor(),
+    return {dx, needs[1] ? add_up_weights(sums) : Tensor(),
             needs[2] ? add_up(sums, 1, scale.shape(), tasks() / rows()) : Tensor(),
             needs[3] ? add_up(sums, 2, zero.shape(), tasks() / rows()) : Tensor()};
   }
 
  private:
+  Index count() const { return p.dim(-1); }
   Index rows() const { return scale.dim(1); }
+  Real weight(Index j, Index row) const { return p[p.rank() == 1 ? j : row * count() + j]; }
+  quant::Grid grid_at(Index j) const {
+    return quant::grid_of(options.coding, options.widths[static_cast<int>(j)]);
+  }
+
+  /// The candidate that `row` uses.
+  Index one_hot(Index row) const {
+    Index at = 0;
+    for (Index j = 1; j < count(); ++j)
+      if (weight(j, row) > weight(at, row)) at = j;
+    check(weight(at, row) == 1,
+          "[fake_quant] a mixture of bit-widths has no codes; freeze the bits first");
+    return at;
+  }
+
+  void describe_rows(Attributes& a) const {
+    Tensor bits({rows()}), lo({rows()}), hi({rows()}), step({rows()});
+    for (Index row = 0; row < rows(); ++row) {
+      const quant::Grid grid = grid_at(one_hot(row));
+      bits[row] = static_cast<Real>(options.widths[static_cast<int>(one_hot(row))]);
+      lo[row] = static_cast<Real>(grid.lo);
+      hi[row] = static_cast<Real>(grid.hi);
+      step[row] = static_cast<Real>(grid.step);
+    }
+    a("bits", bits);
+    a("lo", lo);
+    a("hi", hi);
+    a("step", step);
+  }
+
   Index row_length() const { return x.size() / rows(); }
   Index row_chunks() const { return (row_length() + chunk - 1) / chunk; }
   Index tasks() const { return rows() * row_chunks(); }
 
   kernels::Level level(Index j, Index row) const {
-    const quant::Grid grid = quant::grid_of(options.coding, options.widths[static_cast<int>(j)]);
+    const quant::Grid grid = grid_at(j);
     const Real z = quant::round_even(zero[j * rows() + row]);
     return {scale[j * rows() + row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z,
-            p[j], grid.step == 2};
+            weight(j, row), grid.step == 2};
   }
 
   /// f(row, first element, count, task) over all of x.
@@ -114,6 +150,16 @@ struct FakeQuant {
     };
     if (x.size() > chunk) return parallel_for(tasks(), task);
     for (Index t = 0; t < tasks(); ++t) task(t);
+  }
+
+  /// dL/dp: over all rows, or of each.
+  Tensor add_up_weights(const Tensor& sums) const {
+    if (p.rank() == 1) return add_up(sums, 0, p.shape(), tasks());
+    const Tensor by_width = add_up(sums, 0, {count(), rows()}, tasks() / rows());
+    Tensor dp(p.shape());
+    for (Index row = 0; row < rows(); ++row)
+      for (Index j = 0; j < count(); ++j) dp[row * count() + j] = by_width[j * rows() + row];
+    return dp;
   }
 
   /// partial[task, j, which] summed over every `group` consecutive tasks, as [j, task / group].
@@ -136,8 +182,10 @@ struct FakeQuant {
 Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
                const FakeQuantOptions& options) {
   const Index count = options.widths.count();
-  check(p.shape() == Shape({count}), "[fake_quant] one weight for each candidate width: got p of ",
-        p.shape(), "; expected [", count, "]");
+  const bool by_row = p.value().rank() == 2;
+  check(p.shape() == Shape({count}) || (by_row && p.shape()[1] == count),
+        "[fake_quant] one weight for each candidate width: got p of ", p.shape(), "; expected [",
+        count, "]");
   check(scale.value().rank() == 2 && scale.value().dim(0) == count && zero.shape() == scale.shape(),
         "[fake_quant] one range for each width and row: got scale ", scale.shape(), " and zero ",
         zero.shape(), "; expected both [", count, ", rows]");
@@ -145,6 +193,8 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
   check(rows == 1 || (rows > 0 && x.value().rank() > 0 && x.value().dim(0) == rows),
         "[fake_quant] rows differ: got ", rows, " ranges for x of ", x.shape(),
         "; expected 1 or one for each of the first dimension");
+  check(!by_row || p.shape()[0] == rows, "[fake_quant] rows differ: got p of ", p.shape(), " with ",
+        rows, " ranges; expected one for each row of p");
   check(options.first >= 0 && options.first <= options.last && options.last <= count,
         "[fake_quant] no such candidates: got [", options.first, ", ", options.last,
         "); expected a part of [0, ", count, ")");

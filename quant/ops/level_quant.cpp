@@ -14,7 +14,8 @@
 ///   dL/dx    = dL/dy [inside]
 ///   dL/ds    = sum dL/dy (c - u [inside])
 ///   dL/dzero = -s (A + B)
-///   dL/db    = s n'(b) (A - B - (A + B) z / n)      natural: A alone in place of A - B
+///   dL/db    = s n'(b) (A - B - (A + B) z / n)      natural: A alone in place of A - B;
+///              where every row has a b of its own, that row's
 ///
 /// With s = alpha / n(b), as level_scale has it, what is clipped stays at alpha
 /// whatever b is: the two parts of its gradient to b cancel, up to the rounding of the end.
@@ -24,16 +25,31 @@ namespace {
 struct LevelQuant {
   static constexpr std::string_view name = "level_quant";
   quant::Coding coding;
-  Tensor x = {}, scale = {}, zero = {};
-  double b = 0;
+  Tensor x = {}, scale = {}, zero = {}, bits = {};
   const kernels::Table::Levels& kernel = kernels::active().levels;
 
+  void describe(Attributes& a) const {
+    check(bits.size() == 1,
+          "[level_quant] a real width for each row has no codes; freeze the bits "
+          "first");
+    const quant::Grid grid = quant::level_grid(coding, width(0));
+    Tensor zeros(zero.shape());
+    std::transform(zero.data(), zero.data() + zero.size(), zeros.data(),
+                   [](Real z) { return quant::round_even(z); });
+    a("levels", grid.count());
+    a("lo", grid.lo);
+    a("hi", grid.hi);
+    a("step", grid.step);
+    a("scale", scale);
+    a("zero", zeros);
+  }
+
   Tensor forward(const Tensor& input, const Tensor& scales, const Tensor& zeros,
-                 const Tensor& bits) {
+                 const Tensor& widths) {
     x = input;
     scale = scales;
     zero = zeros;
-    b = static_cast<double>(bits[0]);
+    bits = widths;
     Tensor y(x.shape());
     chunks().for_each([&](Index row, Index begin, Index n, Index) {
       kernel.forward(level(row), false, x.data() + begin, y.data() + begin, n);
@@ -52,7 +68,7 @@ struct LevelQuant {
       to[0] = sum.slope;
       clipped(begin, n, dy, dx, to + 1);
     });
-    Tensor dscale(scale.shape()), dzero(zero.shape());
+    Tensor dscale(scale.shape()), dzero(zero.shape()), dbits(bits.shape());
     double db = 0;
     for (Index row = 0; row < pieces.rows; ++row) {
       double slope = 0, above = 0, below = 0;
@@ -65,25 +81,29 @@ struct LevelQuant {
       dscale[row] = static_cast<Real>(slope);
       dzero[row] = static_cast<Real>(-s * (above + below));
       db += s * end_slope(row, above, below);
+      if (bits.size() == 1 && row + 1 < pieces.rows) continue;
+      dbits[bits.size() == 1 ? 0 : row] = static_cast<Real>(db);
+      db = 0;
     }
-    return {dx, dscale, dzero, Tensor({1}, static_cast<Real>(db))};
+    return {dx, dscale, dzero, dbits};
   }
 
  private:
   RowChunks chunks() const { return {x.size(), scale.size()}; }
+  double width(Index row) const { return static_cast<double>(bits[bits.size() == 1 ? 0 : row]); }
 
   kernels::Level level(Index row) const {
-    const quant::Grid grid = quant::level_grid(coding, b);
+    const quant::Grid grid = quant::level_grid(coding, width(row));
     const Real z = quant::round_even(zero[row]);
     return {scale[row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z, 1};
   }
 
   /// d(sum of the clipped codes, each times its dL/dy) / db
   double end_slope(Index row, double above, double below) const {
-    const double rise = quant::level_slope(coding, b);
+    const double rise = quant::level_slope(coding, width(row));
     const double low_end = coding == quant::Coding::natural ? 0 : below;
     const double middle = static_cast<double>(quant::round_even(zero[row])) * (above + below) /
-                          quant::level_steps(coding, b);
+                          quant::level_steps(coding, width(row));
     return rise * (above - low_end - middle);
   }
 
@@ -110,16 +130,18 @@ struct LevelQuant {
 
 Var level_quant(const Var& x, const Var& scale, const Var& zero, const Var& bits,
                 quant::Coding coding) {
-  check(bits.shape() == Shape({1}), "[level_quant] one bit-width wanted: got shape ", bits.shape(),
-        "; expected [1]");
-  const auto b = static_cast<double>(bits.value()[0]);
-  check(b >= quant::min_bits && b <= quant::max_bits, "[level_quant] bit-width out of range: got ",
-        b, "; expected ", quant::min_bits, " to ", quant::max_bits);
   const Index rows = scale.value().size();
   check(scale.value().rank() == 1 && zero.shape() == scale.shape() &&
             (rows == 1 || (rows > 0 && x.value().rank() > 0 && x.value().dim(0) == rows)),
         "[level_quant] rows differ: got scale ", scale.shape(), " and zero ", zero.shape(),
         " for x of ", x.shape(), "; expected both [1] or one for each of the first dimension");
+  check(bits.shape() == Shape({1}) || bits.shape() == Shape({rows}),
+        "[level_quant] one bit-width wanted: got shape ", bits.shape(), "; expected ",
+        rows == 1 ? Shape({1}) : Shape({rows}));
+  for (const Real b : bits.value().span())
+    check(b >= quant::min_bits && b <= quant::max_bits,
+          "[level_quant] bit-width out of range: got ", b, "; expected ", quant::min_bits, " to ",
+          quant::max_bits);
   return apply(LevelQuant{coding}, x, scale, zero, bits);
 }
 

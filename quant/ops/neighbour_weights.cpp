@@ -16,34 +16,47 @@ namespace {
 struct NeighbourWeights {
   static constexpr std::string_view name = "neighbour_weights";
   quant::Widths widths;
-  Index below = 0;
+  Tensor below = {};  // of each row
   Shape shape = {};
 
   Tensor forward(const Tensor& bits) {
     shape = bits.shape();
-    const Real b = std::clamp(bits[0], Real(widths.lowest()), Real(widths.highest()));
-    while (below + 2 < widths.count() && Real(at(below + 1)) <= b) ++below;
-    const Real f = (b - Real(at(below))) / gap();
-    Tensor p({widths.count()}, Real(0));
-    p[below] = 1 - f;
-    p[below + 1] = f;
+    const Index rows = bits.size(), count = widths.count();
+    below = Tensor({rows}, Real(0));
+    Tensor p(rows == 1 ? Shape({count}) : Shape({rows, count}), Real(0));
+    for (Index row = 0; row < rows; ++row) {
+      const Real b = std::clamp(bits[row], Real(widths.lowest()), Real(widths.highest()));
+      Index j = 0;
+      while (j + 2 < count && Real(at(j + 1)) <= b) ++j;
+      const Real f = (b - Real(at(j))) / gap(j);
+      p[row * count + j] = 1 - f;
+      p[row * count + j + 1] = f;
+      below[row] = static_cast<Real>(j);
+    }
     return p;
   }
 
   std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
-    return {Tensor(shape, (dy[below + 1] - dy[below]) / gap())};
+    Tensor dbits(shape);
+    for (Index row = 0; row < dbits.size(); ++row) {
+      const auto j = static_cast<Index>(below[row]);
+      const Real* of_row = dy.data() + row * widths.count();
+      dbits[row] = (of_row[j + 1] - of_row[j]) / gap(j);
+    }
+    return {dbits};
   }
 
  private:
   int at(Index j) const { return widths[static_cast<int>(j)]; }
-  Real gap() const { return Real(at(below + 1) - at(below)); }
+  Real gap(Index j) const { return Real(at(j + 1) - at(j)); }
 };
 
 }  // namespace
 
 Var neighbour_weights(const Var& bits, const quant::Widths& widths) {
-  check(bits.value().size() == 1, "[neighbour_weights] one bit-width wanted: got shape ",
-        bits.shape(), "; expected one element");
+  check(bits.value().size() == 1 || bits.value().rank() == 1,
+        "[neighbour_weights] one bit-width for each row wanted: got shape ", bits.shape(),
+        "; expected [R], or one element");
   check(widths.count() >= 2, "[neighbour_weights] nothing to choose from: got ", widths.count(),
         " candidate width; expected at least 2");
   return apply(NeighbourWeights{widths}, bits);

@@ -54,6 +54,17 @@ TEST_CASE("recipe: a bad file is blamed by line and key") {
        "FILE:1: float: got [a table]; expected a section with keys, [float]");
   says("[quant.weight]\nlowest = 4\n",
        "FILE: quant.weight.start: got 3; expected a width from lowest = 4 to highest = 8");
+  says("[quant.weight]\nbits_per_channel = true\n",
+       "FILE:2: quant.weight.bits_per_channel: got true with per_channel = false; expected a range "
+       "for each channel as well, per_channel = true");
+  says("[quant.weight]\nbits = \"level-step\"\nper_channel = true\nbits_per_channel = true\n",
+       "FILE:4: quant.weight.bits_per_channel: got true with bits = \"level-step\", which has one "
+       "width for all channels; expected false, or another policy");
+  says(
+      "[quant.weight]\nper_channel = true\nbits_per_channel = true\n[round]\nlosses = "
+      "\"measured\"\n",
+      "FILE:5: round.losses: got \"measured\" with quant.weight.bits_per_channel = true, which has "
+      "too many widths to try each; expected \"estimated\"");
   says("[quant.weight]\naverage_bits = 3\nbytes = 100\n",
        "FILE:3: quant.weight.bytes: got a budget of bytes beside average_bits = 3; expected one of "
        "the two to be 0");

@@ -69,6 +69,7 @@ Tensors random_tensors(Dice& dice, bool weights) {
   t.gradient_scale = dice.word({"none", "lsq"});
   if (!weights) t.momentum = dice.real(0, 1);
   if (weights) t.per_channel = dice.flag();
+  if (weights && t.per_channel && quant::has_row_widths(t.bits)) t.bits_per_channel = dice.flag();
   if (!weights) t.affine = dice.flag();
   if (t.bits == "fixed" || t.bits == "schedule") return t;  // nothing to learn, so no budget
   t.cap = dice.flag();
@@ -116,7 +117,7 @@ Recipe random_recipe(unsigned seed) {
   r.allowed = {4, 5, 8};
   r.allowed_activation = {8, 4};
   r.couple_adds = dice.whole(0, 1) == 1;
-  r.losses = dice.word({"estimated", "measured"});
+  if (!r.weight.bits_per_channel) r.losses = dice.word({"estimated", "measured"});
   r.swap = dice.whole(0, 50);
   if (r.weight.bits != "fixed" && r.weight.bits != "schedule") r.budget.bytes = dice.real(0, 1e6);
   r.finetune = random_training(dice);

@@ -8,13 +8,17 @@ using quant::Widths;
 
 TEST_CASE("expected_width: gradient") {
   for (const Widths& widths : {Widths::range(2, 8), Widths::one(4)})
-    test::gradcheck([&](std::span<const Var> in) { return op::expected_width(in[0], widths); },
-                    {test::uniform({widths.count()}, 0, 1)});
+    for (const Shape& shape : {Shape{widths.count()}, Shape{3, widths.count()}})
+      test::gradcheck([&](std::span<const Var> in) { return op::expected_width(in[0], widths); },
+                      {test::uniform(shape, 0, 1)});
 }
 
 TEST_CASE("expected_width: sum of p_j width_j") {
   const Tensor p({3}, std::array<Real, 3>{Real(0.25), Real(0.25), Real(0.5)});
   CHECK(op::expected_width(Var(p), Widths::range(2, 4)).value().item() == Real(3.25));
+  const Tensor rows({2, 3}, std::array<Real, 6>{0, 0, 1, Real(0.5), Real(0.5), 0});
+  CHECK(test::numbers(op::expected_width(Var(rows), Widths::range(2, 4)).value()) ==
+        std::vector<Real>{4, Real(2.5)});
 }
 
 TEST_CASE("expected_width: same bits for any number of threads") {

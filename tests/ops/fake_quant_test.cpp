@@ -83,20 +83,21 @@ std::vector<Tensor> declared(const Setup& setup, std::span<const Tensor> in, con
   const Tensor &x = in[0], &p = in[1], &s = in[2];
   std::vector<Tensor> g{Tensor(x.shape(), Real(0)), Tensor(p.shape(), Real(0)),
                         Tensor(s.shape(), Real(0)), Tensor(s.shape(), Real(0))};
-  const Index length = x.size() / setup.rows;
-  for (Index j = 0; j < p.size(); ++j)
+  const Index length = x.size() / setup.rows, count = setup.widths.count();
+  for (Index j = 0; j < count; ++j)
     for (Index row = 0; row < setup.rows; ++row) {
       const Level level = setup.level(s, j, row);
+      const Index at = p.rank() == 1 ? j : row * count + j;
       double D = 0, S = 0, Z = 0;
       for (Index i = row * length; i < (row + 1) * length; ++i) {
-        if (level.inside(double(x[i]))) g[0][i] += p[j] * dy[i];
+        if (level.inside(double(x[i]))) g[0][i] += p[at] * dy[i];
         D += double(dy[i]) * level.value(double(x[i]));
         S += double(dy[i]) * level.slope(double(x[i]));
         Z += double(dy[i]) * level.shift(double(x[i]));
       }
-      g[1][j] += Real(D);
-      g[2][j * setup.rows + row] = Real(double(p[j]) * S);
-      g[3][j * setup.rows + row] = Real(double(p[j]) * Z);
+      g[1][at] += Real(D);
+      g[2][j * setup.rows + row] = Real(double(p[at]) * S);
+      g[3][j * setup.rows + row] = Real(double(p[at]) * Z);
     }
   return g;
 }
@@ -120,6 +121,66 @@ TEST_CASE("fake_quant: straight-through gradients follow their declared formula"
                                   });
           }
       }
+}
+
+namespace {
+
+/// Weights of three rows: a mixture, and two rows that are one-hot at different widths.
+Tensor weights_by_row() {
+  return Tensor({3, 4}, std::array<Real, 12>{Real(0.1), Real(0.4), Real(0.3), Real(0.2),  //
+                                             0, 0, 0, 1,                                  //
+                                             1, 0, 0, 0});
+}
+
+}  // namespace
+
+TEST_CASE("fake_quant: rows of weights of their own follow the same formula, each for itself") {
+  for (const Coding coding : {Coding::symmetric, Coding::twos, Coding::natural})
+    for (const bool zeros : {false, true}) {
+      const Setup setup = make(coding, 3, zeros);
+      for (const Shape& shape : {Shape{3, 17}, Shape{3, 1, 5}, Shape{3, 40, 200}}) {
+        Tensor x = test::normal(shape);
+        for (Real& v : x.span()) v = std::round(v * 64) / 64 + Real(0.003);
+        test::surrogate_check(
+            "fake_quant", setup.function(), {x, weights_by_row(), scales(setup), setup.zero},
+            [&](std::span<const Tensor> in, const Tensor& dy) { return declared(setup, in, dy); });
+      }
+    }
+  test::gradcheck(make(Coding::natural, 3, true).function(),
+                  {test::normal({3, 7}), test::uniform({3, 4}, Real(0.1), 1),
+                   scales(make(Coding::natural, 3, true))},
+                  1e-6, {false, true, false});
+}
+
+TEST_CASE("fake_quant: a row of its own width is that row quantized alone, to the bit") {
+  const Setup setup = make(Coding::symmetric, 3, false);
+  const Tensor x = test::normal({3, 19}), p = weights_by_row(), s = scales(setup);
+  const Tensor y = op::fake_quant(Var(x), Var(p), Var(s), Var(setup.zero), setup.options()).value();
+  for (Index row = 0; row < 3; ++row) {
+    Tensor alone({1, 19}), weights({4}), scale({4, 1});
+    std::copy_n(x.data() + row * 19, 19, alone.data());
+    std::copy_n(p.data() + row * 4, 4, weights.data());
+    for (Index j = 0; j < 4; ++j) scale[j] = s[j * 3 + row];
+    const Tensor expected = op::fake_quant(Var(alone), Var(weights), Var(scale),
+                                           Var(Tensor({4, 1}, Real(0))), setup.options())
+                                .value();
+    for (Index i = 0; i < 19; ++i) CHECK(y[row * 19 + i] == expected[i]);
+  }
+}
+
+TEST_CASE("fake_quant: the graph is told the width of every row") {
+  const Setup setup = make(Coding::symmetric, 3, false);
+  Tensor p({3, 4}, Real(0));
+  for (Index row = 0; row < 3; ++row) p[row * 4 + row] = 1;
+  const Tensor s = scales(setup);
+  Tape tape(Tape::Records::graph);
+  op::fake_quant(Var(test::normal({3, 5})), Var(p), Var(s), Var(setup.zero), setup.options());
+  const Attributes told = tape.nodes().back()->attributes();
+  CHECK(test::numbers(told.get<Tensor>("bits")) == std::vector<Real>{2, 3, 4});
+  CHECK(test::numbers(told.get<Tensor>("lo")) == std::vector<Real>{-1, -3, -7});
+  CHECK(test::numbers(told.get<Tensor>("hi")) == std::vector<Real>{1, 3, 7});
+  CHECK(test::numbers(told.get<Tensor>("step")) == std::vector<Real>{1, 1, 1});
+  CHECK(test::numbers(told.get<Tensor>("scale")) == std::vector<Real>{s[0], s[4], s[8]});
 }
 
 TEST_CASE("fake_quant: binary weights are signs, straight through within one scale") {
@@ -225,6 +286,10 @@ TEST_CASE("fake_quant: same bits for any number of threads") {
     const Tensor p({4}, std::array<Real, 4>{Real(0.1), Real(0.4), Real(0.3), Real(0.2)});
     test::same_bits_for_any_threads(setup.function(),
                                     {test::normal({37, 2111}), p, scales(setup), setup.zero});
+    if (rows > 1)
+      test::same_bits_for_any_threads(
+          setup.function(),
+          {test::normal({37, 2111}), test::uniform({rows, 4}, 0, 1), scales(setup), setup.zero});
   }
 }
 
@@ -247,6 +312,10 @@ TEST_CASE("fake_quant: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(call(p, Var(Tensor({4, 2}, Real(1))), Tensor({4, 2}, Real(0))),
                        "[fake_quant] rows differ: got 2 ranges for x of [3, 4]; expected 1 or one "
                        "for each of the first dimension",
+                       Error);
+  CHECK_THROWS_WITH_AS(call(Var(Tensor({2, 4}, Real(1))), s, setup.zero),
+                       "[fake_quant] rows differ: got p of [2, 4] with 1 ranges; expected one for "
+                       "each row of p",
                        Error);
   CHECK_THROWS_WITH_AS(call(p, Var(Tensor({4, 1}, Real(0))), setup.zero),
                        "[fake_quant] the range of conv1.weight_q collapsed: got scale 0; expected "

@@ -121,6 +121,36 @@ TEST_CASE("level_quant: gradients are differences of what is declared, residuals
         for (const bool zeros : {false, true}) check_gradients(make(coding, rows, b, zeros));
 }
 
+TEST_CASE("level_quant: rows with a width of their own are those rows alone, gradients too") {
+  const Tensor widths({3}, std::array<Real, 3>{Real(2.25), Real(3.5), Real(4.75)});
+  const Tensor x = test::normal({3, 5, 11}), dy = test::normal(x.shape(), 9);
+  for (const Coding coding : codings) {
+    const Setup setup = make(coding, 3, 0, true);
+    const auto run = [&](const std::vector<Tensor>& in, const Tensor& by) {
+      std::vector<Var> vars;
+      for (const Tensor& t : in) vars.emplace_back(t, true);
+      Tape tape;
+      const Var y = setup.function()(vars);
+      tape.backward(op::sum(op::mul(y, Var(by))));
+      std::vector<Tensor> all{y.value()};
+      for (const Var& v : vars) all.push_back(v.grad());
+      return all;
+    };
+    const std::vector<Tensor> together = run({x, setup.scale, setup.zero, widths}, dy);
+    for (Index r = 0; r < 3; ++r) {
+      Tensor row({1, 5, 11}), by(row.shape());
+      std::copy_n(x.data() + r * 55, 55, row.data());
+      std::copy_n(dy.data() + r * 55, 55, by.data());
+      const auto one = [r](const Tensor& t) { return Tensor({1}, t[r]); };
+      const std::vector<Tensor> alone =
+          run({row, one(setup.scale), one(setup.zero), one(widths)}, by);
+      for (std::size_t k = 0; k < alone.size(); ++k)
+        for (Index i = 0; i < alone[k].size(); ++i)
+          CHECK(together[k][r * alone[k].size() + i] == alone[k][i]);
+    }
+  }
+}
+
 TEST_CASE("level_quant: gradients are the same formula, written out") {
   const Setup setup = make(Coding::symmetric, 1, 3.5, false);
   test::surrogate_check("level_quant", setup.function(),

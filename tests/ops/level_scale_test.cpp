@@ -29,6 +29,19 @@ TEST_CASE("level_scale: gradient to b and to the scales of both neighbours") {
                           {Tensor({1}, b), test::uniform({widths.count(), rows}, Real(0.2), 1)});
 }
 
+TEST_CASE("level_scale: rows with a width of their own, each by itself") {
+  const Tensor bits({3}, std::array<Real, 3>{Real(2.25), Real(5.5), Real(7.75)});
+  const Tensor scales = test::uniform({7, 3}, Real(0.2), 1);
+  for (const Coding coding : codings) {
+    const auto function = at(coding, Widths::range(2, 8));
+    test::gradcheck(function, {bits, scales});
+    const Tensor together = function(std::vector{Var(bits), Var(scales)}).value();
+    for (Index r = 0; r < 3; ++r)
+      CHECK(together[r] ==
+            function(std::vector{Var(Tensor({1}, bits[r])), Var(scales)}).value()[r]);
+  }
+}
+
 TEST_CASE("level_scale: at a candidate it is that candidate's scale, to the bit") {
   for (const Coding coding : codings) {
     const Tensor scales = test::uniform({7, 5}, Real(0.01), 3);

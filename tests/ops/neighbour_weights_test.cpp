@@ -26,6 +26,22 @@ TEST_CASE("neighbour_weights: gradient between candidates, also unevenly spaced"
           {Tensor({1}, b)});
 }
 
+TEST_CASE("neighbour_weights: rows with a width of their own, each by itself") {
+  const Tensor bits({3}, std::array<Real, 3>{Real(2.25), Real(5.5), 8});
+  const Widths widths = Widths::range(2, 8);
+  const Tensor p = op::neighbour_weights(Var(bits), widths).value();
+  CHECK(p.shape() == Shape({3, 7}));
+  for (Index row = 0; row < 3; ++row) {
+    const std::vector<Real> alone = weights(bits[row], widths);
+    for (Index j = 0; j < 7; ++j) CHECK(p[row * 7 + j] == alone[std::size_t(j)]);
+  }
+  test::gradcheck(
+      [&](std::span<const Var> in) {
+        return op::mul(op::neighbour_weights(in[0], widths), Var(test::normal({3, 7}, 5)));
+      },
+      {Tensor({3}, std::array<Real, 3>{Real(2.25), Real(5.5), Real(7.75)})});
+}
+
 TEST_CASE("neighbour_weights: the share of the way from the lower to the upper") {
   const std::array<int, 3> uneven{2, 4, 8};
   CHECK(weights(Real(2.25), Widths::range(2, 4)) == std::vector<Real>{Real(0.75), Real(0.25), 0});
@@ -58,9 +74,9 @@ TEST_CASE("neighbour_weights: nothing to choose from is refused") {
                        "[neighbour_weights] nothing to choose from: got 1 candidate width; "
                        "expected at least 2",
                        Error);
-  CHECK_THROWS_WITH_AS(op::neighbour_weights(Var(Tensor({2}, Real(4))), Widths::range(2, 3)),
-                       "[neighbour_weights] one bit-width wanted: got shape [2]; expected one "
-                       "element",
+  CHECK_THROWS_WITH_AS(op::neighbour_weights(Var(Tensor({2, 1}, Real(4))), Widths::range(2, 3)),
+                       "[neighbour_weights] one bit-width for each row wanted: got shape [2, 1]; "
+                       "expected [R], or one element",
                        Error);
 }
 

@@ -220,7 +220,7 @@ TEST_CASE("bits: a limit holds from then on, and leaves a narrower b alone") {
   for (const std::string& name : quant::bit_policies())
     if (name != "fixed")
       policies.push_back(
-          quant::make_policies(name, 6.5, options, quant::minmax_range(options)).bits);
+          quant::make_policies(name, {6.5}, options, quant::minmax_range(options)).bits);
   for (const auto& policy : policies) {
     CAPTURE(std::string(policy->name()));
     policy->limit(7);

@@ -11,10 +11,10 @@ namespace fraqat::budget_test {
 
 using quant::BudgetedBits;
 using quant::Coding;
-using quant::LogitBits;
-using quant::LogitsForward;
 using quant::DirectBits;
 using quant::DirectForward;
+using quant::LogitBits;
+using quant::LogitsForward;
 using quant::Quantizer;
 using quant::Role;
 using quant::Widths;
@@ -164,7 +164,7 @@ TEST_CASE("budget: the price of bits on the tape: b^p, each width alike or by wh
   check({0.25, 3}, 0.25 * 2 * 3.5 * 3.5 * 3.5);
   quant::Price price{0.25, 1};
   std::vector<double> room;
-  quant::weigh(price, bench.average().sums[0], bench.all(), room);
+  quant::weigh(price, bench.average().sums[0], quant::sites_of(bench.all()), room);
   CHECK(price.weights[1] == doctest::Approx(2.0 / 3));
   check(price, 0.25 * 3.5);
   CHECK(price.slope(0, 5) == doctest::Approx(0.25 / 3));

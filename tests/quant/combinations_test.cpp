@@ -7,6 +7,7 @@
 #include "nn/layers.hpp"
 #include "quant/attach.hpp"
 #include "quant/bits_by_name.hpp"
+#include "quant/sites.hpp"
 
 namespace fraqat::combinations_test {
 
@@ -24,7 +25,7 @@ const std::vector<std::string> ranges = {"minmax", "percentile", "mse", "kl", "l
 /// What a network is quantized with.
 struct Combination {
   std::string bits, range;
-  bool per_channel, affine;
+  bool per_channel, affine, channel_bits = false;
 
   quant::Spec spec(const std::string& policy, double start) const {
     quant::TensorSpec tensors;
@@ -33,6 +34,7 @@ struct Combination {
     tensors.range = range;
     quant::Spec spec{tensors, tensors};
     spec.weight.per_channel = per_channel;
+    spec.weight.bits_per_channel = channel_bits && policy != "fixed";
     spec.activation.affine = affine;
     return spec;
   }
@@ -42,8 +44,11 @@ std::vector<Combination> all_combinations() {
   std::vector<Combination> all;
   for (const std::string& bits : quant::bit_policies())
     for (const std::string& range : ranges)
-      for (const bool per_channel : {false, true})
-        for (const bool affine : {false, true}) all.push_back({bits, range, per_channel, affine});
+      for (const bool affine : {false, true}) {
+        for (const bool per_channel : {false, true})
+          all.push_back({bits, range, per_channel, affine});
+        if (quant::has_row_widths(bits)) all.push_back({bits, range, true, affine, true});
+      }
   return all;
 }
 
@@ -113,7 +118,7 @@ void check_step(nn::Module& model) {
 }
 
 void freeze(nn::Module& model) {
-  for (Quantizer* q : searched(model)) q->freeze(q->hard_bits());
+  for (Quantizer* q : searched(model)) q->freeze(quant::hard_widths({q}));
 }
 
 }  // namespace
@@ -123,6 +128,7 @@ TEST_CASE("combinations: all train a step, evaluate at whole widths, and freeze 
     CAPTURE(one.bits);
     CAPTURE(one.range);
     CAPTURE(one.per_channel);
+    CAPTURE(one.channel_bits);
     CAPTURE(one.affine);
     const auto model = quantized(one.spec(one.bits, one.bits == "fixed" ? 4 : 4.3));
     check_step(*model);
@@ -130,8 +136,9 @@ TEST_CASE("combinations: all train a step, evaluate at whole widths, and freeze 
       q->bits().project();
       const quant::BitPolicy::Choice choice = q->bits().choose();
       REQUIRE_FALSE(static_cast<bool>(choice.level));
-      for (Index j = 0; j < choice.p.value().size(); ++j)
-        CHECK(choice.p.value()[j] == (j == q->bits().hard() ? 1 : 0));
+      const Tensor& p = choice.p.value();
+      for (Index i = 0; i < p.size(); ++i)
+        CHECK(p[i] == (i % p.dim(-1) == q->bits().hard(i / p.dim(-1)) ? 1 : 0));
       CHECK(q->bits().decided() == (one.bits == "fixed"));
     }
     const std::vector<float> before = outputs(*model);
@@ -147,6 +154,7 @@ TEST_CASE("combinations: frozen at their start, all are the fixed width") {
     CAPTURE(one.bits);
     CAPTURE(one.range);
     CAPTURE(one.per_channel);
+    CAPTURE(one.channel_bits);
     CAPTURE(one.affine);
     const auto model = quantized(one.spec(one.bits, 4));
     for (Quantizer* q : searched(*model)) {
@@ -178,6 +186,7 @@ TEST_CASE("combinations: in training, a whole width is the fixed one, to the bit
       CAPTURE(one.bits);
       CAPTURE(one.range);
       CAPTURE(one.per_channel);
+      CAPTURE(one.channel_bits);
       CAPTURE(one.affine);
       CAPTURE(b);
       const auto model = quantized(one.spec(one.bits, b));
