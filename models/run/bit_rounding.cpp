@@ -1,6 +1,7 @@
 #include "models/run/bit_rounding.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "quant/exchange.hpp"
 
@@ -27,6 +28,15 @@ double sensitivity(const quant::Widths& widths, double bits, double gain, double
   return price;
 }
 
+/// What measure() has found, of the tensors that had a choice.
+nlohmann::ordered_json sensitivity_of(const std::vector<quant::RoundingItem>& items) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const quant::RoundingItem& item : items)
+    if (item.allowed.size() > 1)
+      all.push_back({{"name", item.name}, {"bits", item.allowed}, {"losses", item.losses}});
+  return all;
+}
+
 }  // namespace
 
 std::vector<int> allowed_widths(const Recipe& recipe, quant::Role role) {
@@ -43,6 +53,8 @@ BitRounding::BitRounding(const quant::Workload& workload, const std::vector<quan
 bool BitRounding::to_budget() const {
   return quant::rounding_of(recipe_.rounding) == quant::Rounding::budget;
 }
+
+bool BitRounding::measures() const { return to_budget() && recipe_.losses == "measured"; }
 
 std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) const {
   std::vector<quant::RoundingItem> items;
@@ -72,6 +84,20 @@ void BitRounding::check_feasible() const {
                         recipe_.couple_adds ? workload_.added : quant::Couples());
 }
 
+Index BitRounding::losses_to_measure() const {
+  if (!to_budget()) return 0;
+  const Index exchanges = recipe_.swap > 0 ? recipe_.swap + 1 : 0;
+  if (!measures()) return exchanges;
+  Index count = 0;
+  for (const quant::Quantizer* q : workload_.quantizers) {
+    Index widths = 0;
+    for (const int b : allowed_widths(recipe_, q->info().role))
+      widths += is_learned(*q) && q->info().widths.find(b) >= 0;
+    if (widths > 1) count += widths;
+  }
+  return count + exchanges;
+}
+
 void BitRounding::freeze(const std::vector<int>& bits) const {
   for (std::size_t k = 0; k < bits.size(); ++k) workload_.quantizers[k]->freeze(bits[k]);
 }
@@ -80,14 +106,21 @@ void BitRounding::freeze(const std::vector<int>& bits) const {
 /// not make more bits look worse.
 void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLoss& loss) const {
   const std::vector<int> nearest = quant::round_each(items, quant::Rounding::nearest).bits;
+  std::optional<double> at_nearest;  // the same for every tensor
+  const auto loss_at = [&](std::size_t k, int b) {
+    if (b == nearest[k] && at_nearest) return *at_nearest;
+    std::vector<int> bits = nearest;
+    bits[k] = b;
+    freeze(bits);
+    const double measured = loss();
+    if (b == nearest[k]) at_nearest = measured;
+    return measured;
+  };
   for (std::size_t k = 0; k < items.size(); ++k) {
     std::vector<double>& losses = items[k].losses;
     for (const int b : items[k].allowed) {
       if (items[k].allowed.size() > 1) {
-        std::vector<int> bits = nearest;
-        bits[k] = b;
-        freeze(bits);
-        const double measured = loss();
+        const double measured = loss_at(k, b);
         losses.push_back(losses.empty() ? measured : std::min(measured, losses.back()));
       } else {
         losses.push_back(0);
@@ -104,7 +137,7 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
   quant::Rounded rounded;
   quant::Exchange exchange;
   if (to_budget()) {
-    if (recipe_.losses == "measured") measure(all, loss);
+    if (measures()) measure(all, loss);
     rounded = quant::round_to_budgets(all, budgets_, couples);
     const auto true_loss = [&](const std::vector<int>& bits) {
       freeze(bits);
@@ -117,8 +150,10 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
     rounded = quant::round_each(all, quant::rounding_of(recipe_.rounding), couples);
   }
   freeze(rounded.bits);
+  // Without a search nothing was learned, and where it would have started means nothing.
+  const bool searched = recipe_.search.epochs > 0;
   for (std::size_t k = 0; k < all.size(); ++k)
-    workload_.quantizers[k]->set_learned_bits(all[k].bits);
+    workload_.quantizers[k]->set_learned_bits(searched ? all[k].bits : rounded.bits[k]);
   nlohmann::ordered_json report = nlohmann::ordered_json::object();
   for (const quant::Budget& budget : budgets_) {
     const double reached = budget.cost.exact(rounded.bits);
@@ -132,6 +167,9 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
                           {"losses", recipe_.losses},
                           {"tried", exchange.tried},
                           {"exchanged", exchange.exchanged}};
+  if (measures())
+    if (auto sensitivity = sensitivity_of(all); !sensitivity.empty())
+      report["sensitivity"] = std::move(sensitivity);
   return report;
 }
 
