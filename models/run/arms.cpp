@@ -71,9 +71,10 @@ void finish(const Session& session, ordered_json arm, ordered_json& arms) {
 Score train_fixed(const Session& session, nn::Module& model, const Recipe& recipe,
                   const std::string& name) {
   const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
-  train(session, model, recipe, recipe.search, {name, first});
+  if (recipe.search.epochs > 0) train(session, model, recipe, recipe.search, {name, first});
   for (Quantizer* q : quant::quantizers(model)) q->freeze(q->hard_bits());
-  train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
+  if (recipe.finetune.epochs > 0)
+    train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
   reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
   return evaluate(model, recipe, session.test());

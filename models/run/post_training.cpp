@@ -25,6 +25,7 @@ Recipe untrained(const Recipe& network) {
   }
   recipe.weight.per_channel = true;
   recipe.losses = "measured";
+  recipe.reestimate_batches = 32;  // the weights are as they were: fewer batches tell enough
   return recipe;
 }
 
