@@ -39,11 +39,13 @@ bool budget_on_activations(const Recipe& r) {
          r.budget.activation_bytes > 0 || r.budget.bops > 0;
 }
 
-/// The policy of a side, and a start that its bounds, as `asked`, allow.  Without a
-/// search every policy that learns is alike: it only has candidates to choose from.
-void choose(Tensors& side, const Tensors& asked, bool widths_are_found) {
+/// The policy of a side, and a start that its bounds, as `asked`, allow: where a budget
+/// asks for an average, what a tensor loses is measured there.  Without a search every
+/// policy that learns is alike: it only has candidates to choose from.
+void choose(Tensors& side, const Tensors& asked, bool widths_are_found, double average) {
   side.bits = widths_are_found ? "stochastic" : "fixed";
-  side.start = std::min<double>(side.start, asked.highest);
+  const double wanted = average > 0 ? average : side.start;
+  side.start = std::max<double>(asked.lowest, std::min<double>(wanted, asked.highest));
   if (!widths_are_found) side.lowest = std::min<int>(side.lowest, static_cast<int>(asked.start));
 }
 
@@ -55,8 +57,10 @@ Recipe post_training_recipe(const Recipe& network, const std::vector<std::string
   set_keys(asked, settings);
   check_usage(asked.quantize, "[quantize] nothing to do: got quant.enabled = false; expected true");
   Recipe recipe = untrained(network);
-  choose(recipe.weight, asked.weight, sensitivity || budget_on_weights(asked));
-  choose(recipe.activation, asked.activation, sensitivity || budget_on_activations(asked));
+  choose(recipe.weight, asked.weight, sensitivity || budget_on_weights(asked),
+         std::max(asked.weight.average_bits, asked.budget.weight_bits));
+  choose(recipe.activation, asked.activation, sensitivity || budget_on_activations(asked),
+         std::max(asked.activation.average_bits, asked.budget.activation_bits));
   override_keys(recipe, settings);
   return recipe;
 }

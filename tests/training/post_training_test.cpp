@@ -105,6 +105,9 @@ TEST_CASE("post-training: a recipe has whole widths, or those that a budget coun
   CHECK(bytes.weight.bits == "stochastic");
   CHECK(bytes.weight.start == 6);
   CHECK(bytes.activation.bits == "fixed");
+  const run::Recipe average = floats().recipe({"quant.budget.weight_bits=2.5"});
+  CHECK(average.weight.bits == "stochastic");
+  CHECK(average.weight.start == 2.5);
   CHECK(floats().recipe({"quant.budget.bops=1e6"}).activation.bits == "stochastic");
   CHECK(floats().recipe({"quant.weight.start=1"}).weight.lowest == 1);
   const run::Recipe sensitivity = floats().recipe({"quant.weight.start=4"}, true);
@@ -113,6 +116,8 @@ TEST_CASE("post-training: a recipe has whole widths, or those that a budget coun
   CHECK(sensitivity.activation.bits == "stochastic");
   CHECK_THROWS_WITH_AS(floats().recipe({"quant.weight.start=3.5"}),
                        doctest::Contains("expected a whole width"), Error);
+  CHECK_THROWS_WITH_AS(floats().recipe({"quant.budget.weight_bits=1.5"}),
+                       doctest::Contains("quant.budget.weight_bits: got 1.5"), Error);
   CHECK_THROWS_WITH_AS(floats().recipe({"quant.enabled=false"}),
                        doctest::Contains("[quantize] nothing to do"), Error);
 }
