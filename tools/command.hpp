@@ -87,6 +87,7 @@ std::vector<std::string>& arguments();
 void add_doctor(CLI::App& program);
 void add_data(CLI::App& program);
 void add_train(CLI::App& program);
+void add_quantize(CLI::App& program);
 void add_sweep(CLI::App& program);
 void add_report(CLI::App& program);
 void add_inspect(CLI::App& program);

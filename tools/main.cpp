@@ -20,8 +20,9 @@ namespace {
 constexpr int failed = static_cast<int>(Error::Kind::failed);
 constexpr int usage = static_cast<int>(Error::Kind::usage);
 
-constexpr auto hooks = {add_doctor, add_data,   add_train,   add_sweep,  add_report, add_inspect,
-                        add_eval,   add_verify, add_predict, add_export, add_bench,  add_gradcheck};
+constexpr auto hooks = {add_doctor, add_data,    add_train,    add_quantize, add_sweep,
+                        add_report, add_inspect, add_eval,     add_verify,   add_predict,
+                        add_export, add_bench,   add_gradcheck};
 
 /// OpenBLAS reads its core type when it is loaded, so pinning the instruction
 /// set (FRAQAT_ISA=avx2) needs one more start of the program.  That the variable

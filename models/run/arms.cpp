@@ -74,9 +74,10 @@ void finish(const Session& session, ordered_json arm, ordered_json& arms) {
 Score train_fixed(const Session& session, nn::Module& model, const Recipe& recipe,
                   const std::string& name) {
   const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
-  train(session, model, recipe, recipe.search, {name, first});
+  if (recipe.search.epochs > 0) train(session, model, recipe, recipe.search, {name, first});
   for (Quantizer* q : quant::quantizers(model)) q->freeze(quant::hard_widths({q}));
-  train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
+  if (recipe.finetune.epochs > 0)
+    train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
   reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
   return evaluate(model, recipe, session.test());
@@ -202,7 +203,9 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
     quant::attach(*model, sample_image(recipe), quant_spec(recipe));
     if (!notes.contains("budget")) search_widths(session, *model);
     const int first = recipe.float_training.epochs + recipe.search.epochs;
-    const Score last = train(session, *model, recipe, recipe.finetune, {"finetune", first});
+    Score last;
+    if (recipe.finetune.epochs > 0)
+      last = train(session, *model, recipe, recipe.finetune, {"finetune", first});
     notes["samples_per_second"] = last.samples_per_second;
     reestimate_batch_norm(session, *model, recipe);
     save_checkpoint(path, *model, recipe, "final");
@@ -210,7 +213,8 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
     notes["gap"]["finetuned"] = score.accuracy;
     finish(session, quantized_arm("learned", *model, score), result["arms"]);
   }
-  for (const char* key : {"budget", "gap", "samples_per_second"}) result[key] = notes[key];
+  for (const char* key : {"budget", "gap", "samples_per_second", "sensitivity"})
+    if (notes.contains(key)) result[key] = notes[key];
   return model;
 }
 

@@ -29,7 +29,8 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
                 nn::Module& learned, nlohmann::ordered_json& arms);
 
 /// From the float network to one with learned, frozen widths.  Adds to `result`,
-/// besides its arm, "budget" and "samples_per_second".
+/// besides its arm, "budget", "gap", "samples_per_second" and, where losses were
+/// measured, "sensitivity".
 std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<nn::Module> model,
                                         nlohmann::ordered_json& result);
 

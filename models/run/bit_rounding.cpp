@@ -1,6 +1,7 @@
 #include "models/run/bit_rounding.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "quant/exchange.hpp"
 
@@ -27,6 +28,15 @@ double sensitivity(const quant::Widths& widths, double bits, double gain, double
   return price;
 }
 
+/// What measure() has found, of the tensors that had a choice.
+nlohmann::ordered_json sensitivity_of(const std::vector<quant::RoundingItem>& items) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const quant::RoundingItem& item : items)
+    if (item.allowed.size() > 1)
+      all.push_back({{"name", item.name}, {"bits", item.allowed}, {"losses", item.losses}});
+  return all;
+}
+
 }  // namespace
 
 std::vector<int> allowed_widths(const Recipe& recipe, quant::Role role) {
@@ -46,6 +56,8 @@ BitRounding::BitRounding(const quant::Workload& workload, const std::vector<quan
 bool BitRounding::to_budget() const {
   return quant::rounding_of(recipe_.rounding) == quant::Rounding::budget;
 }
+
+bool BitRounding::measures() const { return to_budget() && recipe_.losses == "measured"; }
 
 std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) const {
   std::vector<quant::RoundingItem> items;
@@ -92,6 +104,21 @@ void BitRounding::check_feasible() const {
   quant::check_feasible(items(start), budgets_, couples());
 }
 
+Index BitRounding::losses_to_measure() const {
+  if (!to_budget()) return 0;
+  const Index exchanges = recipe_.swap > 0 ? recipe_.swap + 1 : 0;
+  if (!measures()) return exchanges;
+  Index count = 0;
+  for (const quant::Site& site : sites_) {
+    const quant::Quantizer& q = *site.quantizer;
+    Index widths = 0;
+    for (const int b : allowed_widths(recipe_, q.info().role))
+      widths += is_learned(q) && q.info().widths.find(b) >= 0;
+    if (widths > 1) count += widths;
+  }
+  return count + exchanges;
+}
+
 void BitRounding::freeze(const std::vector<int>& bits) const {
   auto next = bits.begin();
   for (quant::Quantizer* q : workload_.quantizers) {
@@ -105,14 +132,21 @@ void BitRounding::freeze(const std::vector<int>& bits) const {
 /// not make more bits look worse.
 void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLoss& loss) const {
   const std::vector<int> nearest = quant::round_each(items, quant::Rounding::nearest).bits;
+  std::optional<double> at_nearest;  // the same for every tensor
+  const auto loss_at = [&](std::size_t k, int b) {
+    if (b == nearest[k] && at_nearest) return *at_nearest;
+    std::vector<int> bits = nearest;
+    bits[k] = b;
+    freeze(bits);
+    const double measured = loss();
+    if (b == nearest[k]) at_nearest = measured;
+    return measured;
+  };
   for (std::size_t k = 0; k < items.size(); ++k) {
     std::vector<double>& losses = items[k].losses;
     for (const int b : items[k].allowed) {
       if (items[k].allowed.size() > 1) {
-        std::vector<int> bits = nearest;
-        bits[k] = b;
-        freeze(bits);
-        const double measured = loss();
+        const double measured = loss_at(k, b);
         losses.push_back(losses.empty() ? measured : std::min(measured, losses.back()));
       } else {
         losses.push_back(0);
@@ -129,7 +163,7 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
   quant::Rounded rounded;
   quant::Exchange exchange;
   if (to_budget()) {
-    if (recipe_.losses == "measured") measure(all, loss);
+    if (measures()) measure(all, loss);
     rounded = quant::round_rows_to_budgets(all, budgets_, couples, rows());
     const auto true_loss = [&](const std::vector<int>& bits) {
       freeze(bits);
@@ -142,7 +176,9 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
     rounded = quant::round_each(all, quant::rounding_of(recipe_.rounding), couples);
   }
   freeze(rounded.bits);
-  auto next = learned.bits.begin();
+  // Without a search nothing was learned, and where it would have started means nothing.
+  const std::vector<double> whole(rounded.bits.begin(), rounded.bits.end());
+  auto next = recipe_.search.epochs > 0 ? learned.bits.begin() : whole.begin();
   for (quant::Quantizer* q : workload_.quantizers) {
     q->set_learned_bits({next, next + q->width_count()});
     next += q->width_count();
@@ -160,6 +196,9 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
                           {"losses", recipe_.losses},
                           {"tried", exchange.tried},
                           {"exchanged", exchange.exchanged}};
+  if (measures())
+    if (auto sensitivity = sensitivity_of(all); !sensitivity.empty())
+      report["sensitivity"] = std::move(sensitivity);
   return report;
 }
 

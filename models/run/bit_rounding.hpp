@@ -35,15 +35,20 @@ class BitRounding {
 
   /// Rounds, and freezes all quantizers.  `loss` is asked where the recipe measures
   /// losses or tries exchanges; it may be empty where it does not.  Returns for each
-  /// budget, by name, {"unit", "target", "reached", "slack"}, and under "rounding"
-  /// {"exact", "tried", "exchanged"}.
+  /// budget, by name, {"unit", "target", "reached", "slack"}, under "rounding"
+  /// {"exact", "tried", "exchanged"}, and under "sensitivity" the losses that were
+  /// measured: for each tensor {"name", "bits", "losses"}.
   nlohmann::ordered_json round(const LearnedBits& learned, const TrueLoss& loss) const;
+
+  /// How often round() will ask for the loss, at most.
+  Index losses_to_measure() const;
 
  private:
   std::vector<quant::RoundingItem> items(const LearnedBits& learned) const;
   void measure(std::vector<quant::RoundingItem>& items, const TrueLoss& loss) const;
   void freeze(const std::vector<int>& bits) const;
   bool to_budget() const;
+  bool measures() const;
 
   quant::Couples couples() const;
   quant::Couples rows() const;

@@ -49,6 +49,9 @@ class BitSearch {
   /// the tail) and its "highest" cost after a step.  `loss` as there.
   nlohmann::ordered_json round(const TrueLoss& loss = {});
 
+  /// How often round() will ask for the loss, at most.
+  Index losses_to_measure() const { return rounding_.losses_to_measure(); }
+
   const quant::Workload& workload() const { return workload_; }
 
  private:

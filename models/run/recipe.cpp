@@ -51,11 +51,15 @@ Recipe load_recipe(const std::string& name_or_file, const std::vector<std::strin
   return recipe;
 }
 
-void override_keys(Recipe& recipe, const std::vector<std::string>& overrides) {
+void set_keys(Recipe& recipe, const std::vector<std::string>& overrides) {
   for (const std::string& setting : overrides) {
     const auto [key, value] = split(setting);
     set_key(key, value, recipe);
   }
+}
+
+void override_keys(Recipe& recipe, const std::vector<std::string>& overrides) {
+  set_keys(recipe, overrides);
   check_conflicts(recipe, {"--set", Error::Kind::usage, {}});
 }
 

@@ -29,7 +29,10 @@ void read_toml(const std::string& text, Recipe& recipe, RecipePlace& place);
 /// the word (a list without its brackets).
 void set_key(const std::string& key, const std::string& value, Recipe& recipe);
 
-/// The same for every "key=value", and checks that no keys contradict each other.
+/// The same for every "key=value".
+void set_keys(Recipe& recipe, const std::vector<std::string>& overrides);
+
+/// The same, and checks that no keys contradict each other.
 void override_keys(Recipe& recipe, const std::vector<std::string>& overrides);
 
 /// set_key with a value that is TOML, from the place that `place` names.

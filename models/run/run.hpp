@@ -17,7 +17,7 @@ class Observer {
   virtual ~Observer() = default;
 
   /// A stretch of `steps` steps begins: "float", "uniform-4", "search" and
-  /// "finetune" (steps of training), "calibrate" and "re-estimate" (batches),
+  /// "finetune" (steps of training), "calibrate", "measure" and "re-estimate" (batches),
   /// "verify" (images).
   virtual void phase(std::string_view /*name*/, Index /*steps*/) {}
   virtual void step(Index /*done*/, double /*loss*/) {}

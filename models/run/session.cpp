@@ -66,7 +66,7 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
       lock_(enter(options.out)),
       journal_(file(journal_name)),
       start_(std::chrono::steady_clock::now()) {
-  check_usage(!std::filesystem::exists(file("run.json")), "[train] ", options.out.string(),
+  check_usage(!std::filesystem::exists(file("run.json")), "[run] ", options.out.string(),
               " holds a finished run; try another --out, or remove it first");
   for (const auto& folder : {options.out, options.out / "checkpoints"})
     remove_temporaries(folder.string());
@@ -74,7 +74,7 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
 }
 
 void Session::begin() {
-  check_usage(!fs::exists(file(journal_name)), "[train] ", options_.out.string(),
+  check_usage(!fs::exists(file(journal_name)), "[run] ", options_.out.string(),
               " holds an unfinished run; try fraqat train --resume ", options_.out.string(),
               ", or remove it first");
   constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;

@@ -1,6 +1,7 @@
 #include "models/run/widths.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "data/loader.hpp"
 #include "models/run/checkpoint.hpp"
@@ -41,8 +42,16 @@ bool mixes(nn::Module& model) {
   });
 }
 
-std::vector<data::Batch> calibration_batches(const Session& session) {
+/// How many batches losses are measured on.
+int batches_to_measure(const Session& session) {
   constexpr int most = 8;
+  const Recipe& recipe = session.recipe();
+  const Index there = (session.train()->size() + recipe.batch - 1) / recipe.batch;
+  return static_cast<int>(std::min<Index>({most, recipe.calibration_batches, there}));
+}
+
+std::vector<data::Batch> calibration_batches(const Session& session) {
+  const int count = batches_to_measure(session);
   const Recipe& recipe = session.recipe();
   data::LoaderOptions options;
   options.batch = recipe.batch;
@@ -50,23 +59,31 @@ std::vector<data::Batch> calibration_batches(const Session& session) {
   data::Loader loader(session.train(), options);
   std::vector<data::Batch> batches;
   for (const data::Batch& batch : loader.epoch(0)) {
-    if (std::ssize(batches) == std::min(most, recipe.calibration_batches)) break;
+    if (std::ssize(batches) == count) break;
     batches.push_back(batch);
   }
   return batches;
 }
 
+/// True if the network is deployed with the statistics that the float one has.
+bool keeps_statistics(const Recipe& recipe) {
+  return recipe.search.epochs + recipe.finetune.epochs + recipe.reestimate_batches == 0;
+}
+
 }  // namespace
 
 TrueLoss loss_on_calibration(const Session& session, nn::Module& model) {
-  return [&session, &model, batches = std::vector<data::Batch>()]() mutable {
+  return [&session, &model, batches = std::vector<data::Batch>(), done = Index{0}]() mutable {
     if (batches.empty()) batches = calibration_batches(session);
     const StatisticsKept kept(model);
-    const TrainingStep step({session.recipe().seed, 0, 0}, false);
+    std::optional<TrainingStep> step;
+    if (!keeps_statistics(session.recipe()))
+      step.emplace(TrainingStep::Position{session.recipe().seed, 0, 0}, false);
     double sum = 0;
     for (const data::Batch& batch : batches) {
       const Var loss = op::softmax_cross_entropy(model(Var(batch.images)), batch.labels);
       sum += static_cast<double>(loss.value().item());
+      session.observer().step(++done, 0);
     }
     session.stop_if_asked(model, session.recipe(), "round");
     return sum / static_cast<double>(batches.size());
@@ -91,12 +108,22 @@ void search_widths(const Session& session, nn::Module& model) {
   nlohmann::ordered_json& notes = session.journal().notes;
   calibrate(session, model);
   BitSearch search(model, recipe);
-  const Score searched = train(session, model, recipe, recipe.search,
-                               {"search", recipe.float_training.epochs}, &search);
-  save_checkpoint(session.checkpoint("search"), model, recipe, "search");
-  notes["gap"] = {{"searched", searched.accuracy}};
-  if (mixes(model)) notes["gap"]["mixture"] = evaluate_as_trained(session, model).accuracy;
-  notes["budget"] = search.round(loss_on_calibration(session, model));
+  notes["gap"] = nlohmann::ordered_json::object();
+  if (recipe.search.epochs > 0) {
+    const Score searched = train(session, model, recipe, recipe.search,
+                                 {"search", recipe.float_training.epochs}, &search);
+    save_checkpoint(session.checkpoint("search"), model, recipe, "search");
+    notes["gap"]["searched"] = searched.accuracy;
+    if (mixes(model)) notes["gap"]["mixture"] = evaluate_as_trained(session, model).accuracy;
+  }
+  if (const Index losses = search.losses_to_measure(); losses > 0)
+    session.observer().phase("measure", losses * batches_to_measure(session));
+  nlohmann::ordered_json rounded = search.round(loss_on_calibration(session, model));
+  if (const auto found = rounded.find("sensitivity"); found != rounded.end()) {
+    notes["sensitivity"] = *found;
+    rounded.erase("sensitivity");
+  }
+  notes["budget"] = std::move(rounded);
   save_checkpoint(session.checkpoint("rounded"), model, recipe, "rounded");
   notes["gap"]["rounded"] = evaluate(model, recipe, session.test()).accuracy;
 }

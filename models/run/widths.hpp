@@ -9,14 +9,17 @@ namespace fraqat::run {
 
 /// Learns the widths of `model`, calibrated, and makes them whole; saves checkpoints
 /// "search" and "rounded".  Notes in the journal, for a run that is gone on with,
-/// "budget" (BitSearch::round) and "gap": the accuracy at the end of the search
-/// ("searched": hard widths; "mixture": as it was trained, where that mixes widths),
-/// and right after rounding ("rounded").
+/// "budget" (BitSearch::round), "sensitivity" of it, where losses were measured, and
+/// "gap": the accuracy at the end of the search ("searched": hard widths; "mixture":
+/// as it was trained, where that mixes widths), and right after rounding ("rounded").
+/// Without epochs of search there is neither its checkpoint nor its accuracy.
 void search_widths(const Session& session, nn::Module& model);
 
 /// The mean loss of `model` on a few batches of the training data, dropout off, with
 /// the batches' own statistics: those that batch norm has averaged are of other
-/// widths.  `session` and `model` must outlive it.
+/// widths.  Only a network that keeps these, neither trained nor re-estimated, is
+/// measured with them.  `session` and `model` must outlive it; the observer is told of
+/// each batch.
 TrueLoss loss_on_calibration(const Session& session, nn::Module& model);
 
 /// With widths, mixed or sampled, and batch norm as in training; leaves the network as
