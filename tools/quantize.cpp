@@ -119,7 +119,7 @@ Json for_people(Json result, const run::Recipe& recipe) {
   if (recipe.search.epochs + recipe.finetune.epochs > 0) return result;
   result["arms"].back()["name"] = "quantized";
   Json& gap = result["gap"];
-  if (recipe.reestimate_batches > 0) gap["reestimated"] = gap["finetuned"];
+  if (recipe.reestimate_batches > 0) gap["corrected"] = gap["finetuned"];
   gap.erase("finetuned");
   return result;
 }

@@ -86,7 +86,7 @@ std::string gap_text(const Json& result) {
   add("searched", "after the search");
   add("rounded", "rounded");
   add("finetuned", "fine-tuned");
-  add("reestimated", "with batch norm re-estimated");
+  add("corrected", "with batch norm corrected");
   return text;
 }
 

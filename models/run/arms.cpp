@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/run/batch_norm.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/float_start.hpp"
 #include "models/run/training.hpp"
@@ -78,7 +79,7 @@ Score train_fixed(const Session& session, nn::Module& model, const Recipe& recip
   for (Quantizer* q : quant::quantizers(model)) q->freeze(quant::hard_widths({q}));
   if (recipe.finetune.epochs > 0)
     train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
-  reestimate_batch_norm(session, model, recipe);
+  settle_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
   return evaluate(model, recipe, session.test());
 }
@@ -207,7 +208,7 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
     if (recipe.finetune.epochs > 0)
       last = train(session, *model, recipe, recipe.finetune, {"finetune", first});
     notes["samples_per_second"] = last.samples_per_second;
-    reestimate_batch_norm(session, *model, recipe);
+    settle_batch_norm(session, *model, recipe);
     save_checkpoint(path, *model, recipe, "final");
     const Score score = evaluate(*model, recipe, session.test());
     notes["gap"]["finetuned"] = score.accuracy;

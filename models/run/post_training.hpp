@@ -10,7 +10,7 @@ namespace fraqat::run {
 /// The recipe that quantizes a float network without training it: run() does it, with
 /// Options::from.  Of `network` it takes model, data, batch and seed; it has no epochs,
 /// ranges are those of least squared error, weights have one for each output channel,
-/// and batch norm is re-estimated on 32 batches.
+/// and batch norm is settled on 32 batches (batch_norm.hpp).
 ///
 /// `settings` ("quant.weight.start=4") change any key.  A side that no budget counts is
 /// whole from the start, of width `start`, here 8.  Where they set a budget, the widths

@@ -17,7 +17,8 @@ FLOAT = {"name": "float", "model": "lenet5-bn", "data.name": "synthetic", "data.
          "data.train_limit": "300", "data.test_limit": "100", "float.epochs": "1",
          "search.epochs": "0", "finetune.epochs": "0", "baselines.uniform": "[]",
          "quant.enabled": "false"}
-QUICK = ["--batches", "2", "--set", "finetune.reestimate_batches=2", "--threads", "1"]
+ALONE = ["--threads", "1"]  # suites run side by side
+QUICK = ["--batches", "2", "--set", "finetune.reestimate_batches=2", *ALONE]
 
 
 class Quantize(unittest.TestCase):
@@ -27,7 +28,7 @@ class Quantize(unittest.TestCase):
         cls.float = cls.folder / "float"
         settings = [word for key, value in FLOAT.items() for word in ("--set", f"{key}={value}")]
         cls.trained = run("train", "--recipe", "lenet5-fashion", *settings, "--out",
-                          str(cls.float), "--threads", "1")
+                          str(cls.float), *ALONE)
         cls.checkpoint = str(cls.float / "checkpoints/float.safetensors")
         cls.out = cls.folder / "budget"
         cls.result = run("quantize", cls.checkpoint, *QUICK, "--activation-bits", "6", "--set",
@@ -49,7 +50,7 @@ class Quantize(unittest.TestCase):
 
     def test_what_is_printed(self):
         for word in ("float", "quantized", "bytes", "loss at 2", "loss at 8", "conv2.weight_q",
-                     "batch norm re-estimated", "mismatches:", "report.html"):
+                     "batch norm corrected", "mismatches:", "report.html"):
             self.assertIn(word, self.result.stdout)
         self.assertNotIn("learned", self.result.stdout)
         self.assertNotIn("\033", self.result.stdout + self.result.stderr)
@@ -63,11 +64,11 @@ class Quantize(unittest.TestCase):
         self.assertLessEqual(found["data_bytes"], 20000)
         self.assertEqual(found["avg_activation_bits"], 6)
         self.assertEqual(found["arguments"][1], "quantize")
-        verified = run_json(self, "verify", str(self.out), "--limit", "100")
+        verified = run_json(self, "verify", str(self.out), "--limit", "100", *ALONE)
         self.assertTrue(verified["passed"])
         self.assertEqual(run_json(self, "inspect", str(self.out))["data_bytes"],
                          found["data_bytes"])
-        self.assertEqual(run_json(self, "eval", str(self.out), "--limit", "100")["accuracy"],
+        self.assertEqual(run_json(self, "eval", str(self.out), "--limit", "100", *ALONE)["accuracy"],
                          found["accuracy"])
         report = run_json(self, "report", str(self.out), "--out", str(self.folder / "page.html"))
         self.assertGreater(report["bytes"], 1000)
@@ -75,7 +76,7 @@ class Quantize(unittest.TestCase):
     def test_training_goes_on_from_it(self):
         found = run_json(self, "train", "--recipe", str(self.out / "recipe.toml"), "--from",
                          str(self.out / "checkpoints/float.safetensors"), "--set",
-                         "finetune.epochs=1", "--out", str(self.folder / "tuned"))
+                         "finetune.epochs=1", "--out", str(self.folder / "tuned"), *ALONE)
         start = json.loads((self.out / "run.json").read_text())
         self.assertEqual([tensor["bits"] for tensor in found["tensors"]],
                          [tensor["bits"] for tensor in start["tensors"]])
@@ -151,7 +152,7 @@ class Quantize(unittest.TestCase):
         stdout, stderr = child.communicate(timeout=60)
         self.assertEqual((child.returncode, stdout), (130, ""), stderr)
         self.assertIn("to go on: fraqat train --resume " + str(out), stderr)
-        self.assertTrue(run_json(self, "train", "--resume", str(out))["verified"])
+        self.assertTrue(run_json(self, "train", "--resume", str(out), *ALONE)["verified"])
 
 
 if __name__ == "__main__":

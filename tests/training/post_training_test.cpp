@@ -7,8 +7,10 @@
 
 #include "core/parallel.hpp"
 #include "data/loader.hpp"
+#include "models/run/batch_norm.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/widths.hpp"
+#include "nn/normalisation.hpp"
 #include "tests/training/tiny_run.hpp"
 
 namespace fraqat::post_training_test {
@@ -222,6 +224,30 @@ TEST_CASE("post-training: where statistics stay, losses are measured with them")
   recipe.reestimate_batches = 5;
   const test::TinySession other(recipe);
   CHECK(run::loss_on_calibration(*other, *model)() != sum / batches);
+}
+
+TEST_CASE(
+    "post-training: batch norm keeps what it was trained on, moved by what quantization does") {
+  run::Recipe recipe = floats().recipe({});
+  const test::TinySession session(recipe);
+  const std::unique_ptr<nn::Module> model = run::load_checkpoint(floats().checkpoint()).model;
+  std::vector<nn::BatchNorm*> norms;
+  for (auto& [name, module] : nn::modules(*model))
+    if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) norms.push_back(norm);
+  // As if of images of half the contrast, which nobody has here.
+  for (Index c = 0; c < 6; ++c) norms[0]->state.variance.data()[c] /= 4;
+  const Tensor before = norms[0]->state.variance.clone();
+  run::save_checkpoint((*session).checkpoint("float"), *model, recipe, "float");
+  test::quantize(*model, *session, recipe);
+  run::settle_batch_norm(*session, *model, recipe);
+  for (Index c = 0; c < 6; ++c) {
+    const double settled = norms[0]->state.variance[c];
+    CHECK(settled == doctest::Approx(before[c]).epsilon(0.02));  // 8 bits change little
+    CHECK(settled != before[c]);
+  }
+  recipe.finetune.epochs = 1;
+  run::settle_batch_norm(*session, *model, recipe);
+  for (Index c = 0; c < 6; ++c) CHECK(norms[0]->state.variance[c] > 1.2 * before[c]);
 }
 
 }  // namespace fraqat::post_training_test
