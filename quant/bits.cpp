@@ -47,6 +47,25 @@ class FixedBits final : public BitPolicy {
   Choice choice_;
 };
 
+class FixedLevels final : public BitPolicy {
+ public:
+  FixedLevels(const Widths& widths, double level_bits, double stored_bits)
+      : stored_bits_(stored_bits),
+        nearest_(nearest_width(widths, level_bits)),
+        level_(Tensor({1}, static_cast<Real>(level_bits))) {}
+
+  std::string_view name() const override { return "fixed"; }
+  Choice choose() override { return {.p = {}, .level = level_}; }
+  double bits(Index) const override { return stored_bits_; }
+  int hard(Index) const override { return nearest_; }
+  bool decided() const override { return true; }
+
+ private:
+  double stored_bits_;
+  int nearest_;
+  Var level_;  // [1]
+};
+
 }  // namespace
 
 BitPolicy::Choice hard_choice(const BitPolicy& policy, const std::vector<Var>& one_hot) {
@@ -88,6 +107,20 @@ std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, int bits) {
 
 std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, const std::vector<int>& bits) {
   return std::make_unique<FixedBits>(widths, bits);
+}
+
+std::unique_ptr<BitPolicy> fixed_levels(const Widths& widths, Coding coding, const Width& width) {
+  check(!width.whole(), "[quant] no number of levels: got ", width.text(),
+        " bits; expected 3 to 255 levels, no power of two");
+  check(coding != Coding::twos || width.levels() % 2 == 0,
+        "[quant] codes of both signs need an even number of levels: got ", width.levels());
+  const Grid grid = width.grid(coding);  // refuses what symmetric codes cannot have
+  const double bits = width.level_bits(coding);
+  check(bits >= std::max(widths.lowest(), min_bits) && bits <= widths.highest() &&
+            widths[neighbours(widths, bits).below] >= min_bits,
+        "[quant] no candidates around ", grid.count(), " levels: got ", bits, " bits; expected ",
+        std::max(widths.lowest(), min_bits), " to ", widths.highest());
+  return std::make_unique<FixedLevels>(widths, bits, width.bits());
 }
 
 DirectBits::DirectBits(const Widths& widths, DirectForward forward,

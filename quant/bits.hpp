@@ -9,6 +9,7 @@
 
 #include "nn/module.hpp"
 #include "quant/ops.hpp"
+#include "quant/width.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
@@ -77,6 +78,10 @@ class BitPolicy {
 /// One width, for good; or one for each row.
 std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, int bits);
 std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, const std::vector<int>& bits);
+
+/// A number of levels, for good; its range lies between those of the two candidates
+/// around it.  Of codes `twos` an even number, symmetric ones an odd one.
+std::unique_ptr<BitPolicy> fixed_levels(const Widths& widths, Coding coding, const Width& width);
 
 /// How the distribution p over the widths follows from the parameters.
 enum class LogitsForm {

@@ -50,10 +50,20 @@ Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
 }
 
 Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits) {
-  const Var scale = op::level_scale(bits, ranges.scale, info_.coding, info_.widths);
-  const Var zero = level_zero(ranges.zero, bits.value());
+  const auto [scale, zero] = level_range(ranges, bits);
   const Var y = op::level_quant(x, scale, zero, bits, info_.coding);
   return damped(x, y, Tensor({1}, Real(1)), scale.value().reshape({1, scale.value().size()}));
+}
+
+/// The range at b bits, [R] each.
+Ranges Quantizer::level_range(const Ranges& ranges, const Var& bits) const {
+  const auto at_level = [&] {
+    return Ranges{op::level_scale(bits, ranges.scale, info_.coding, info_.widths),
+                  level_zero(ranges.zero, bits.value())};
+  };
+  if (!Tape::current() || Tape::current()->records() != Tape::Records::graph) return at_level();
+  Tape aside;  // how it lies between those of the candidates is no part of the model's graph
+  return at_level();
 }
 
 /// Zero-points at b bits: their shares of the steps, interpolated between those of the
@@ -98,32 +108,43 @@ void Quantizer::visit(nn::Visitor& visitor) {
   range_->visit(visitor);
 }
 
-void Quantizer::freeze(int bits) {
-  freeze(std::vector<int>(static_cast<std::size_t>(width_count()), bits));
+void Quantizer::freeze(const Width& width) {
+  freeze(std::vector<Width>(static_cast<std::size_t>(width_count()), width));
 }
 
-void Quantizer::freeze(const std::vector<int>& bits) {
-  check(std::ssize(bits) == width_count(), "[quant] wrong number of widths for ", info_.name,
-        ": got ", bits.size(), "; expected ", width_count());
+void Quantizer::freeze(const std::vector<Width>& widths) {
+  check(std::ssize(widths) == width_count(), "[quant] wrong number of widths for ", info_.name,
+        ": got ", widths.size(), "; expected ", width_count());
+  std::vector<int> bits;
+  for (const Width& width : widths) {
+    check(width.whole() || widths.size() == 1, "[quant] channels with widths of their own have ",
+          "whole bits: got ", width.text(), " for one of ", info_.name, "; expected ", min_bits,
+          " to ", max_bits, " bits");
+    bits.push_back(width.whole_bits());
+  }
+  auto fixed = widths[0].whole() ? fixed_bits(info_.widths, bits)
+                                 : fixed_levels(info_.widths, info_.coding, widths[0]);
   if (!frozen_) {
     learned_.clear();
     for (Index row = 0; row < width_count(); ++row) learned_.push_back(bits_->bits(row));
   }
-  bits_ = fixed_bits(info_.widths, bits);
+  bits_ = std::move(fixed);
+  levels_ = widths[0];
   frozen_ = true;
 }
 
 double Quantizer::mean_hard_bits() const {
   double sum = 0;
-  for (Index row = 0; row < width_count(); ++row) sum += hard_bits(row);
+  for (Index row = 0; row < width_count(); ++row) sum += hard_width(row).bits();
   return sum / static_cast<double>(width_count());
 }
 
 Index Quantizer::bytes() const {
+  if (width_count() == 1) return hard_width().bytes(info_.elements);
   Index bits = 0;
   for (Index row = 0; row < width_count(); ++row)
     bits += info_.elements / width_count() * hard_bits(row);
-  return (bits + 7) / 8;
+  return Width(1).bytes(bits);
 }
 
 double Quantizer::learned_bits(Index row) const {

@@ -56,13 +56,18 @@ class Quantizer final : public nn::Transform {
   /// How many bit-widths there are: 1, or one for each row.
   Index width_count() const { return info_.row_widths ? info_.rows : 1; }
 
-  /// Replaces the bit policy by a fixed width, one of the candidates; or one for each row.
-  /// Ranges stay.  learned_bits() keeps the fractional widths they came from.
-  void freeze(int bits);
-  void freeze(const std::vector<int>& bits);
+  /// Replaces the bit policy by a fixed width, one of the candidates or a number of
+  /// levels between two of them; or by one of the candidates for each row.  Ranges stay, and
+  /// go on learning if they do.  learned_bits() keeps the fractional widths they came from.
+  void freeze(const Width& width);
+  void freeze(const std::vector<Width>& widths);
   bool frozen() const { return frozen_; }
 
-  /// The width evaluation uses, and the mean of those of all rows.
+  /// The width evaluation uses; the candidate it is, or, for levels, is nearest to; and the
+  /// mean of the stored bits of all rows.
+  Width hard_width(Index row = 0) const {
+    return levels_.whole() ? Width(hard_bits(row)) : levels_;
+  }
   int hard_bits(Index row = 0) const { return info_.widths[bits_->hard(row)]; }
   double mean_hard_bits() const;
 
@@ -78,6 +83,7 @@ class Quantizer final : public nn::Transform {
  private:
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
+  Ranges level_range(const Ranges& ranges, const Var& bits) const;
   Var level_zero(const Var& zero, const Tensor& bits) const;
   Var damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const;
   void check_codes(const Tensor& x, const Tensor& y) const;
@@ -87,6 +93,7 @@ class Quantizer final : public nn::Transform {
   std::unique_ptr<RangePolicy> range_;
   Mode mode_ = Mode::off;
   Real damping_ = 0;
+  Width levels_;  // that it is frozen at; whole bits: at none
   bool frozen_ = false, look_ = false;
   Real lowest_ = 0, highest_ = 0;
   std::vector<double> learned_;

@@ -28,6 +28,21 @@ struct LevelQuant {
   Tensor x = {}, scale = {}, zero = {}, bits = {};
   const kernels::Table::Levels& kernel = kernels::active().levels;
 
+  void describe(Attributes& a) const {
+    check(bits.size() == 1,
+          "[level_quant] levels of each row have no codes in common; freeze the bits first");
+    const quant::Grid grid = quant::level_grid(coding, width(0));
+    Tensor zeros(zero.shape());
+    std::transform(zero.data(), zero.data() + zero.size(), zeros.data(),
+                   [](Real z) { return quant::round_even(z); });
+    a("levels", grid.count());
+    a("lo", grid.lo);
+    a("hi", grid.hi);
+    a("step", grid.step);
+    a("scale", scale);
+    a("zero", zeros);
+  }
+
   Tensor forward(const Tensor& input, const Tensor& scales, const Tensor& zeros,
                  const Tensor& widths) {
     x = input;
