@@ -72,10 +72,7 @@ Score train_fixed(const Session& session, nn::Module& model, const Recipe& recip
                   const std::string& name) {
   const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
   train(session, model, recipe, recipe.search, {name, first});
-  for (Quantizer* q : quant::quantizers(model)) {
-    const std::vector<int> bits = quant::hard_widths({q});
-    q->freeze(std::vector<quant::Width>(bits.begin(), bits.end()));
-  }
+  for (Quantizer* q : quant::quantizers(model)) q->freeze(quant::hard_widths({q}));
   train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
   reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
@@ -99,11 +96,10 @@ quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, co
   Index cost = 0;
   for (std::size_t k = 0; k < these.size(); ++k) {
     const Quantizer& q = *these[k].quantizer;
-    const int bits = those[k].quantizer->hard_bits(those[k].row);
+    const quant::Width bits = those[k].quantizer->hard_width(those[k].row);
     quant::RoundingItem item{these[k].name(), 0, these[k].elements, 1, {}};
-    for (const int allowed : allowed_widths(recipe, role))
-      if (q.info().widths.find(allowed) >= 0) item.allowed.push_back(allowed);
-    if (!q.bits().parameter()) item.allowed = {bits};
+    item.coding = q.info().coding;
+    item.allowed = q.bits().parameter() ? allowed_widths(recipe, q) : std::vector{bits};
     cost += quant::cost_of(item, bits, quant::CostUnit::bits);
     items.push_back(std::move(item));
   }
@@ -183,7 +179,7 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
     const quant::Rounded drawn = draw_widths(*model, learned, role, recipe, random);
     auto next = drawn.bits.begin();
     for (Quantizer* q : of_role(*model, role)) {
-      q->freeze(std::vector<quant::Width>(next, next + q->width_count()));
+      q->freeze({next, next + q->width_count()});
       next += q->width_count();
     }
   }
@@ -225,6 +221,7 @@ ordered_json tensors_of(nn::Module& model) {
                        {"learned_bits", q->learned_bits()},
                        {"bits", hard_bits_json(*q)},
                        {"bytes", q->bytes()}});
+    if (!q->hard_width().whole()) tensors.back()["levels"] = q->hard_width().levels();
     for (Index row = 0; q->width_count() > 1 && row < q->width_count(); ++row)
       tensors.back()["channel_bits"].push_back(q->hard_bits(row));
   }

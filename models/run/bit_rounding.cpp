@@ -29,11 +29,31 @@ double sensitivity(const quant::Widths& widths, double bits, double gain, double
 
 }  // namespace
 
-std::vector<int> allowed_widths(const Recipe& recipe, quant::Role role) {
-  const bool weight = role == quant::Role::weight;
-  std::vector<int> own = weight ? recipe.allowed_weight : recipe.allowed_activation;
-  std::sort(own.begin(), own.end());
-  return own.empty() ? recipe.allowed : own;
+std::vector<quant::Width> allowed_widths(const Recipe& recipe, const quant::Quantizer& quantizer) {
+  const quant::Quantizer::Info& info = quantizer.info();
+  const bool weight = info.role == quant::Role::weight;
+  const auto of_side = [weight](const auto& both, const auto& weights, const auto& activations) {
+    const auto& own = weight ? weights : activations;
+    return own.empty() ? both : own;
+  };
+  std::vector<quant::Width> all;
+  for (const int bits : of_side(recipe.allowed, recipe.allowed_weight, recipe.allowed_activation))
+    if (info.widths.find(bits) >= 0) all.push_back(bits);
+  for (const int levels : of_side(recipe.allowed_levels, recipe.allowed_levels_weight,
+                                  recipe.allowed_levels_activation)) {
+    const auto width = quant::Width::of_levels(levels);
+    if (quant::has_levels(info.widths, info.coding, width)) all.push_back(width);
+  }
+  const auto finer = [&](const quant::Width& a, const quant::Width& b) {
+    const double one = a.level_bits(info.coding), other = b.level_bits(info.coding);
+    return one != other ? one > other : a.bits() < b.bits();
+  };
+  std::sort(all.begin(), all.end(), finer);
+  std::vector<quant::Width> useful;
+  for (const quant::Width& width : all)
+    if (useful.empty() || width.bits() < useful.back().bits()) useful.push_back(width);
+  std::reverse(useful.begin(), useful.end());
+  return useful;
 }
 
 BitRounding::BitRounding(const quant::Workload& workload, const std::vector<quant::Budget>& budgets,
@@ -55,10 +75,10 @@ std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) 
     const double share =
         static_cast<double>(sites_[k].elements) / elements_of(workload_, q.info().role);
     quant::RoundingItem item{sites_[k].name(), learned.bits[k], sites_[k].elements, 0, {}};
+    item.coding = q.info().coding;
     item.sensitivity = sensitivity(widths, item.bits, learned.gain[k], learned.price[k], share);
-    for (const int b : allowed_widths(recipe_, q.info().role))
-      if (is_learned(q) && widths.find(b) >= 0) item.allowed.push_back(b);
-    if (!is_learned(q)) item.allowed = {q.hard_bits(sites_[k].row)};
+    item.allowed = is_learned(q) ? allowed_widths(recipe_, q)
+                                 : std::vector<quant::Width>{q.hard_width(sites_[k].row)};
     check(!item.allowed.empty(), "[round] no allowed width is a candidate of ", item.name,
           "; try round.allowed between ", widths.lowest(), " and ", widths.highest());
     items.push_back(std::move(item));
@@ -92,11 +112,11 @@ void BitRounding::check_feasible() const {
   quant::check_feasible(items(start), budgets_, couples());
 }
 
-void BitRounding::freeze(const std::vector<int>& bits) const {
+void BitRounding::freeze(const std::vector<quant::Width>& bits) const {
   auto next = bits.begin();
   for (quant::Quantizer* q : workload_.quantizers) {
     const auto end = next + q->width_count();
-    q->freeze(std::vector<quant::Width>(next, end));
+    q->freeze({next, end});
     next = end;
   }
 }
@@ -104,12 +124,12 @@ void BitRounding::freeze(const std::vector<int>& bits) const {
 /// What each tensor loses at each width, the others at their nearest; noise must
 /// not make more bits look worse.
 void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLoss& loss) const {
-  const std::vector<int> nearest = quant::round_each(items, quant::Rounding::nearest).bits;
+  const std::vector<quant::Width> nearest = quant::round_each(items, quant::Rounding::nearest).bits;
   for (std::size_t k = 0; k < items.size(); ++k) {
     std::vector<double>& losses = items[k].losses;
-    for (const int b : items[k].allowed) {
+    for (const quant::Width& b : items[k].allowed) {
       if (items[k].allowed.size() > 1) {
-        std::vector<int> bits = nearest;
+        std::vector<quant::Width> bits = nearest;
         bits[k] = b;
         freeze(bits);
         const double measured = loss();
@@ -131,7 +151,7 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
   if (to_budget()) {
     if (recipe_.losses == "measured") measure(all, loss);
     rounded = quant::round_rows_to_budgets(all, budgets_, couples, rows());
-    const auto true_loss = [&](const std::vector<int>& bits) {
+    const auto true_loss = [&](const std::vector<quant::Width>& bits) {
       freeze(bits);
       return loss();
     };
