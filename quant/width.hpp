@@ -54,6 +54,9 @@ class Width {
   int levels() const { return levels_; }  // 0 for whole bits
   int whole_bits() const { return bits_; }
 
+  /// How many codes there is room for.
+  int most_codes() const { return whole() ? 1 << bits_ : levels_; }
+
   /// Stored bits of one code: what averages and budgets count.
   double bits() const { return whole() ? bits_ : radix_of(levels_).bits(); }
 

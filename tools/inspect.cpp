@@ -31,11 +31,34 @@ std::string text_of(const Shape& shape) {
 
 std::string range_text(double low, double high) { return fixed(low, 3) + " .. " + fixed(high, 3); }
 
+double mean_bits(const std::vector<quant::Width>& widths) {
+  double sum = 0;
+  for (const quant::Width& width : widths) sum += width.bits();
+  return widths.empty() ? 0 : sum / static_cast<double>(widths.size());
+}
+
+/// "3", "6 levels (2.67)", or of several channels "2.71 (2-4)".
+std::string bits_text(const std::vector<quant::Width>& widths) {
+  if (widths.empty()) return "";
+  const std::string mean = fixed(mean_bits(widths), 2);
+  if (widths.size() == 1) return widths[0].text() + (widths[0].whole() ? "" : " (" + mean + ")");
+  const auto [low, high] = std::minmax_element(
+      widths.begin(), widths.end(),
+      [](const quant::Width& a, const quant::Width& b) { return a.bits() < b.bits(); });
+  return mean + " (" + low->text() + "-" + high->text() + ")";
+}
+
+/// Whole bits as a whole number.
+Json bits_json(const std::vector<quant::Width>& widths) {
+  if (widths.size() == 1 && widths[0].whole()) return widths[0].whole_bits();
+  return mean_bits(widths);
+}
+
 /// A tensor of the integer graph, as a line of the table and an entry of --json.
 struct Line {
   std::string layer, kind, role;  // role: weight, activation or none (codes pass through)
   Shape shape;
-  int bits = 0;
+  std::vector<quant::Width> widths;  // one, or one for each channel
   Index levels = 0;
   double low = 0, high = 0;
   Index bytes = 0;
@@ -44,16 +67,20 @@ struct Line {
 };
 
 Line weight_line(const deploy::Op& op, const deploy::Weight& weight) {
-  const double scale = *std::max_element(weight.scale.begin(), weight.scale.end());
-  return {.layer = op.layer,
-          .kind = "weight",
-          .role = "weight",
-          .shape = weight.shape,
-          .bits = weight.bits,
-          .levels = weight.grid.count(),
-          .low = scale * weight.grid.lo,
-          .high = scale * weight.grid.hi,
-          .bytes = deploy::packed_bytes(weight.shape.size(), weight.bits)};
+  Line line{.layer = op.layer,
+            .kind = "weight",
+            .role = "weight",
+            .shape = weight.shape,
+            .widths = weight.width,
+            .bytes = weight.bytes()};
+  for (std::size_t o = 0; o < std::max(weight.scale.size(), weight.grid.size()); ++o) {
+    const double scale = weight.scale[weight.scale.size() == 1 ? 0 : o];
+    const quant::Grid& grid = weight.grid[weight.grid.size() == 1 ? 0 : o];
+    line.levels = std::max<Index>(line.levels, grid.count());
+    line.low = std::min(line.low, scale * grid.lo);
+    line.high = std::max(line.high, scale * grid.hi);
+  }
+  return line;
 }
 
 Line output_line(const std::string& layer, std::string kind, std::string role,
@@ -62,7 +89,7 @@ Line output_line(const std::string& layer, std::string kind, std::string role,
             .kind = std::move(kind),
             .role = std::move(role),
             .shape = value.shape,
-            .bits = value.bits};
+            .widths = {value.width}};
   if (value.accumulators()) return line;
   line.levels = value.grid.count();
   line.low = value.scale * static_cast<double>(value.grid.lo - value.zero);
@@ -131,9 +158,13 @@ void add_learned(const LearnedBits& bits, std::vector<Line>& lines) {
 }
 
 Json to_json(const Line& line) {
-  Json object = {{"layer", line.layer}, {"kind", line.kind},     {"shape", line.shape.dims()},
-                 {"bits", line.bits},   {"levels", line.levels}, {"range", {line.low, line.high}},
+  Json object = {{"layer", line.layer},        {"kind", line.kind},
+                 {"shape", line.shape.dims()}, {"bits", bits_json(line.widths)},
+                 {"levels", line.levels},      {"range", {line.low, line.high}},
                  {"bytes", line.bytes}};
+  if (line.widths.size() > 1)
+    for (const quant::Width& width : line.widths)
+      object["channel_bits"].push_back(width.whole_bits());
   if (line.learned) object["learned_bits"] = *line.learned;
   if (line.bound) object["accumulator_bound"] = *line.bound;
   return object;
@@ -141,7 +172,7 @@ Json to_json(const Line& line) {
 
 std::string drawn(const Line& line) {
   if (line.role.empty()) return "";
-  return bar(line.learned.value_or(line.bits), quant::max_bits);
+  return bar(line.learned.value_or(mean_bits(line.widths)), quant::max_bits);
 }
 
 Table table_of(const std::vector<Line>& lines) {
@@ -159,7 +190,7 @@ Table table_of(const std::vector<Line>& lines) {
     const bool codes = line.levels > 0;
     table.row(
         {line.layer, line.kind, text_of(line.shape), line.learned ? fixed(*line.learned, 2) : "",
-         std::to_string(line.bits), drawn(line), codes ? std::to_string(line.levels) : "",
+         bits_text(line.widths), drawn(line), codes ? std::to_string(line.levels) : "",
          codes ? range_text(line.low, line.high) : "", line.bytes ? grouped(line.bytes) : "",
          line.bound ? "<= " + grouped(*line.bound) : ""},
         line.role.empty() ? Style::dim : Style::plain);

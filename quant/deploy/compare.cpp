@@ -10,7 +10,7 @@ class Comparison {
  public:
   void value(const std::string& layer, const Value& file, const Value& checkpoint) {
     same(layer, "output shape", file.shape, checkpoint.shape);
-    same(layer, "output bits", file.bits, checkpoint.bits);
+    same(layer, "output bits", file.width.text(), checkpoint.width.text());
     same(layer, "lowest code", file.grid.lo, checkpoint.grid.lo);
     same(layer, "highest code", file.grid.hi, checkpoint.grid.hi);
     same(layer, "output scale", file.scale, checkpoint.scale);
@@ -36,13 +36,26 @@ class Comparison {
   void product(const std::string& layer, const Product& file, const Product& checkpoint) {
     const Weight &a = file.weight, &b = checkpoint.weight;
     same(layer, "weight shape", a.shape, b.shape);
-    same(layer, "weight bits", a.bits, b.bits);
-    same(layer, "lowest weight", a.grid.lo, b.grid.lo);
-    same(layer, "highest weight", a.grid.hi, b.grid.hi);
+    widths(layer, a, b);
     list(layer, "weight codes", a.codes, b.codes);
     list(layer, "weight scales", a.scale, b.scale);
     list(layer, "multipliers", file.multiplier, checkpoint.multiplier);
     list(layer, "offsets", file.offset, checkpoint.offset);
+  }
+
+  // Grids of several channels follow from their widths.
+  void widths(const std::string& layer, const Weight& a, const Weight& b) {
+    if (a.width.size() > 1 || b.width.size() > 1)
+      return list(layer, "weight bits", a.width, b.width);
+    same(layer, "weight bits", a.width[0].text(), b.width[0].text());
+    same(layer, "lowest weight", a.grid[0].lo, b.grid[0].lo);
+    same(layer, "highest weight", a.grid[0].hi, b.grid[0].hi);
+  }
+
+  static std::string text(const Width& width) { return width.text(); }
+  template <class T>
+  static auto text(const T& number) {
+    return +number;
   }
 
   template <class T>
@@ -68,8 +81,8 @@ class Comparison {
     if (different == 0) return;
     std::ostringstream line;
     line << layer << ": " << different << " of " << file.size() << ' ' << what
-         << " differ, the first at " << first << ": got " << +file[first]
-         << " in the file; expected " << +checkpoint[first];
+         << " differ, the first at " << first << ": got " << text(file[first])
+         << " in the file; expected " << text(checkpoint[first]);
     lines.push_back(line.str());
   }
 };

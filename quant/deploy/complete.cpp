@@ -28,7 +28,7 @@ class Check {
     if (value.accumulators()) {
       require(product_of(op_),
               "output is no codes: only a conv2d or linear may leave accumulators");
-      value = {.shape = shape, .bits = Value::accumulator_bits};
+      value = {.shape = shape, .width = Value::accumulator_width};
       size(shape);
     } else {
       codes(value);
@@ -48,10 +48,10 @@ class Check {
   // A value that holds codes.
   void codes(const Value& value) const {
     size(value.shape);
-    require(value.bits >= quant::min_bits && value.bits <= quant::max_bits,
-            "bit-width out of range: got ", value.bits, "; expected ", quant::min_bits, " to ",
-            quant::max_bits);
-    grid(value.grid, value.bits);
+    require(!value.width.whole() || value.width.whole_bits() >= quant::min_bits,
+            "bit-width out of range: got ", value.width.text(), "; expected ", quant::min_bits,
+            " to ", quant::max_bits);
+    grid(value.grid, value.width);
     require(std::isfinite(value.scale) && value.scale >= std::numeric_limits<float>::min(),
             "scale out of range: got ", value.scale, "; expected a positive, normal number");
     require(value.zero >= value.grid.lo && value.zero <= value.grid.hi,
@@ -90,11 +90,34 @@ class Check {
     }
   }
 
-  void grid(const Grid& grid, int bits) const {
+  void grid(const Grid& grid, const Width& width) const {
+    require(width.whole_bits() >= quant::binary_bits && width.whole_bits() <= quant::max_bits,
+            "bit-width out of range: got ", width.text(), "; expected ", quant::binary_bits, " to ",
+            quant::max_bits);
     require(grid.lo >= -128 && grid.hi <= 255 && grid.lo <= grid.hi &&
-                grid.count() <= (1 << bits) &&
-                (grid.step == 1 || grid == quant::grid_of(quant::Coding::symmetric, bits)),
-            "codes do not fit: got ", grid.lo, " to ", grid.hi, " in ", bits, " bits");
+                grid.count() <= width.most_codes() &&
+                (grid.step == 1 || grid == width.grid(quant::Coding::symmetric)),
+            "codes do not fit: got ", grid.lo, " to ", grid.hi, " in ", width.text(),
+            width.whole() ? " bits" : "");
+  }
+
+  // One width and grid, or one for each channel.
+  void widths(const Weight& w) const {
+    const auto channels = static_cast<std::size_t>(w.shape[0]);
+    require((w.width.size() == 1 || w.width.size() == channels) && w.grid.size() == w.width.size(),
+            "wrong number of widths or grids: got ", w.width.size(), " and ", w.grid.size(),
+            "; expected 1 or ", channels, " each");
+    for (std::size_t o = 0; o < w.width.size(); ++o) {
+      require(w.width.size() == 1 || w.width[o].whole(), "channel ", o, " has ", w.width[o].text(),
+              ": got one of several widths; expected whole bits for each channel, or the same "
+              "number of levels for all");
+      grid(w.grid[o], w.width[o]);
+      require(w.width.size() == 1 || w.grid[o] == w.width[o].grid(quant::Coding::symmetric),
+              "channel ", o, " has codes of its own: got ", w.grid[o].lo, " to ", w.grid[o].hi,
+              "; expected the symmetric ones of ", w.width[o].text(), " bits");
+      require(w.grid[o].hi <= 127, "weights do not fit into 8 bits: got codes up to ",
+              w.grid[o].hi);
+    }
   }
 
   void rank(std::size_t i, int wanted) const {
@@ -109,20 +132,18 @@ class Check {
   void product(const Product& p) const {
     const Weight& w = p.weight;
     size(w.shape);
-    require(w.bits >= quant::binary_bits && w.bits <= quant::max_bits,
-            "bit-width of the weight out of range: got ", w.bits, "; expected ", quant::binary_bits,
-            " to ", quant::max_bits);
-    grid(w.grid, w.bits);
-    require(w.grid.hi <= 127, "weights do not fit into 8 bits: got codes up to ", w.grid.hi);
+    widths(w);
     const auto count = static_cast<std::size_t>(w.shape.size());
     const auto channels = static_cast<std::size_t>(w.shape[0]);
     require(w.codes.size() == count, "wrong number of weights: got ", w.codes.size(), "; expected ",
             count, " for ", w.shape);
-    for (std::size_t i = 0; i < count; ++i)
-      require(w.codes[i] >= w.grid.lo && w.codes[i] <= w.grid.hi &&
-                  (w.codes[i] - w.grid.lo) % w.grid.step == 0,
-              "weight ", i, " is off its grid: got code ", int{w.codes[i]}, "; expected ",
-              w.grid.lo, " to ", w.grid.hi);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Grid& grid = w.grid[i / (count / w.grid.size())];
+      require(
+          w.codes[i] >= grid.lo && w.codes[i] <= grid.hi && (w.codes[i] - grid.lo) % grid.step == 0,
+          "weight ", i, " is off its grid: got code ", int{w.codes[i]}, "; expected ", grid.lo,
+          " to ", grid.hi);
+    }
     require(w.scale.size() == 1 || w.scale.size() == channels,
             "wrong number of weight scales: got ", w.scale.size(), "; expected 1 or ", channels);
     for (const float s : w.scale)

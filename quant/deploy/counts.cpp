@@ -3,12 +3,37 @@
 #include "quant/deploy/graph.hpp"
 
 namespace fraqat::deploy {
+namespace {
+
+/// Bits of a code as a fraction: 8 bytes / codes of a radix.
+struct Fraction {
+  Index above = 0, below = 1;
+
+  explicit Fraction(const Width& width) : above(width.whole_bits()) {
+    if (width.whole()) return;
+    const quant::Radix radix = quant::radix_of(width.levels());
+    above = 8 * radix.bytes;
+    below = radix.codes;
+  }
+};
+
+/// Each channel of a weight has the same number of multiplications.
+Index bit_operations(const Op& op, const Weight& weight, const Width& read) {
+  const Fraction x(read);
+  Index above = 0;  // of all channels; several have whole bits
+  for (const Width& width : weight.width) above += Fraction(width).above;
+  const Index below = Fraction(weight.width[0]).below * x.below;
+  const Index each = products_per_sample(op) / static_cast<Index>(weight.width.size());
+  return (each * above * x.above + below - 1) / below;
+}
+
+}  // namespace
 
 Index bit_operations(const Graph& graph) {
   Index sum = 0;
   for (const Op& op : graph.ops)
     if (const Product* product = product_of(op))
-      sum += products_per_sample(op) * product->weight.bits * graph.value(op.inputs[0]).bits;
+      sum += bit_operations(op, product->weight, graph.value(op.inputs[0]).width);
   return sum;
 }
 
@@ -29,7 +54,7 @@ Index peak_activation_bytes(const Graph& graph) {
       const auto k = static_cast<std::size_t>(v);
       const bool wanted = v == i + 1 || last[k] >= i;
       const Value& value = graph.value(v);
-      if (place[k] == v && wanted) bytes += packed_bytes(value.shape.size(), value.bits);
+      if (place[k] == v && wanted) bytes += value.width.bytes(value.shape.size());
     }
     most = std::max(most, bytes);
   }

@@ -108,8 +108,8 @@ class Evaluation {
   Tensor run(const AvgPool2d& p) {
     const Index channels = in(0).dim(-1);
     Weight ones{.shape = {channels, p.height, p.width, 1},
-                .bits = 2,
-                .grid = {-1, 1},
+                .width = {2},
+                .grid = {{-1, 1}},
                 .codes = {},
                 .scale = {1}};
     ones.codes.assign(static_cast<std::size_t>(ones.shape.size()), 1);

@@ -110,10 +110,10 @@ Shape Fields::shape(const std::string& key) {
   return Shape(dims);
 }
 
-std::vector<int> Fields::indices(const std::string& key, Index high) {
+std::vector<int> Fields::wholes(const std::string& key, Index low, Index high) {
   std::vector<int> all;
   for (const FloatJson& item : array(key))
-    all.push_back(static_cast<int>(whole_number(item, at(key), 0, high)));
+    all.push_back(static_cast<int>(whole_number(item, at(key), low, high)));
   return all;
 }
 

@@ -31,11 +31,12 @@ class Fields {
   std::string text(const std::string& key);
   std::vector<std::string> texts(const std::string& key);
   Shape shape(const std::string& key);
-  std::vector<int> indices(const std::string& key, Index high);
+  std::vector<int> wholes(const std::string& key, Index low, Index high);
   Fields object(const std::string& key);
   const FloatJson& array(const std::string& key);
 
   bool has(const std::string& key) const { return json_->contains(key); }
+  bool has_list(const std::string& key) const { return has(key) && (*json_)[key].is_array(); }
   std::string at(const std::string& key) const { return where_ + '.' + key; }
 
   /// To be called last: an Error if the object has keys that nobody asked for.

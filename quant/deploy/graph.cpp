@@ -44,14 +44,25 @@ std::vector<std::int64_t> accumulator_bounds(const Graph& graph, const Op& op) {
   return bounds;
 }
 
-Index packed_bytes(Index count, int bits) { return (count * bits + 7) / 8; }
+Index Weight::bytes() const {
+  if (width.size() == 1) return width[0].bytes(shape.size());
+  Index bits = 0;
+  for (const Width& each : width) bits += shape.size() / shape[0] * each.whole_bits();
+  return (bits + 7) / 8;
+}
+
+double Weight::bits() const {
+  double sum = 0;
+  for (const Width& each : width) sum += each.bits();
+  return sum / static_cast<double>(width.size());
+}
 
 Index data_bytes(const Op& op) {
   const Product* product = product_of(op);
   if (!product) return 0;
   const Weight& weight = product->weight;
   const auto floats = weight.scale.size() + product->multiplier.size() + product->offset.size();
-  return packed_bytes(weight.shape.size(), weight.bits) + 4 * static_cast<Index>(floats);
+  return weight.bytes() + 4 * static_cast<Index>(floats);
 }
 
 Index data_bytes(const Graph& graph) {

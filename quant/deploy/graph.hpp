@@ -7,26 +7,27 @@
 #include <vector>
 
 #include "core/shape.hpp"
-#include "quant/grid.hpp"
+#include "quant/width.hpp"
 
 /// The integer side: a network as integer ops only.  lower() reads it off the
 /// tape, evaluate() and Engine run it, the packed file stores it.
 namespace fraqat::deploy {
 
 using quant::Grid;
+using quant::Width;
 
 /// A tensor of codes; the code q on `grid` stands for scale (q - zero).
 struct Value {
   Shape shape;  // of one sample: axis 0, the batch, is left out
-  int bits = 8;
+  Width width = 8;
   Grid grid = {};
   float scale = 1;
   std::int32_t zero = 0;
 
   /// The output of the last op is no codes but accumulators: then this is all
   /// that is said of it, and its shape.
-  static constexpr int accumulator_bits = 32;
-  bool accumulators() const { return bits == accumulator_bits; }
+  static constexpr Width accumulator_width = 32;
+  bool accumulators() const { return width == accumulator_width; }
 
   /// Largest |q - zero|.
   std::int64_t reach() const;
@@ -34,13 +35,20 @@ struct Value {
   bool operator==(const Value&) const = default;
 };
 
-/// Whole-number weights [O, ...], code w standing for scale[o] w (or scale[0] w).
+/// Whole-number weights [O, ...], code w standing for scale[o] w (or scale[0] w).  They have one
+/// width, or one for each output channel: whole bits then, and the symmetric grids of these.
 struct Weight {
   Shape shape;
-  int bits = 8;
-  Grid grid = {};
+  std::vector<Width> width = {8};
+  std::vector<Grid> grid = {Grid{}};  // of each width
   std::vector<std::int8_t> codes;
   std::vector<float> scale;
+
+  /// Of the codes in a packed file.
+  Index bytes() const;
+
+  /// The mean width of a code.
+  double bits() const;
 
   bool operator==(const Weight&) const = default;
 };
@@ -148,9 +156,6 @@ void check_complete(const Graph& graph);
 /// other ops.
 std::vector<std::int64_t> accumulator_bounds(const Graph& graph, const Op& op);
 
-/// Bytes of a tensor of `count` codes of `bits` bits.
-Index packed_bytes(Index count, int bits);
-
 /// What the numbers of the graph take in a packed file: codes, multipliers,
 /// offsets and weight scales.
 Index data_bytes(const Op& op);
@@ -159,7 +164,9 @@ Index data_bytes(const Graph& graph);
 /// Multiplications of one sample.
 Index products_per_sample(const Op& op);
 
-/// Sum over all products of multiplications x bits of the weight x bits of the codes.
+/// Sum over all products of multiplications x bits of the weight (of each channel) x bits of
+/// the codes: an exact fraction where one has levels, each product then rounded up to a whole
+/// number.
 Index bit_operations(const Graph& graph);
 
 /// The most bytes that values take at once while a sample is computed, each in whole

@@ -68,17 +68,16 @@ void describe(IO& io, Reshape& r) {
   io.shape("shape", r.shape);
 }
 
-template <class IO, class Codes>  // a Value or a Weight
-void describe_grid(IO& io, Codes& codes) {
-  constexpr bool weight = std::is_same_v<Codes, Weight>;
-  io.number("bits", codes.bits, weight ? quant::binary_bits : quant::min_bits, quant::max_bits);
-  io.number("lo", codes.grid.lo, -code_limit, code_limit);
-  io.number("hi", codes.grid.hi, -code_limit, code_limit);
+template <class IO>
+void describe_grid(IO& io, Width& width, Grid& grid, int fewest_bits) {
+  io.width(width, fewest_bits);
+  io.number("lo", grid.lo, -code_limit, code_limit);
+  io.number("hi", grid.hi, -code_limit, code_limit);
 }
 
 template <class IO>
 void describe_codes(IO& io, Value& value) {
-  describe_grid(io, value);
+  describe_grid(io, value.width, value.grid, quant::min_bits);
   io.real("scale", value.scale);
   io.number("zero", value.zero, -code_limit, code_limit);
 }
@@ -96,10 +95,20 @@ class Writer {
     json[key] = FloatJson::array();
     for (const Index extent : member.dims()) json[key].push_back(extent);
   }
+  void width(const Width& member, int) {
+    if (member.whole())
+      json["bits"] = member.whole_bits();
+    else
+      json["levels"] = member.levels();
+  }
   void weight(Product& product) {
+    Weight& weight = product.weight;
     Writer inner;
-    inner.shape("shape", product.weight.shape);
-    describe_grid(inner, product.weight);
+    inner.shape("shape", weight.shape);
+    if (weight.width.size() == 1)
+      describe_grid(inner, weight.width[0], weight.grid[0], quant::binary_bits);
+    else  // the grids follow
+      for (const Width& channel : weight.width) inner.json["bits"].push_back(channel.whole_bits());
     json["weight"] = std::move(inner.json);
   }
 
@@ -116,19 +125,47 @@ class Reader {
   }
   void real(const char* key, float& member) { member = fields_.real(key); }
   void shape(const char* key, Shape& member) { member = fields_.shape(key); }
+  void width(Width& member, int fewest_bits) {
+    if (!fields_.has("levels")) {
+      member = static_cast<int>(fields_.whole("bits", fewest_bits, quant::max_bits));
+      return;
+    }
+    check_input(!fields_.has("bits"), fields_.at("levels"),
+                ": got bits besides; expected one of the two");
+    member = Width::of_levels(static_cast<int>(fields_.whole("levels", 3, 255)));
+    check_input(!member.whole(), fields_.at("levels"), ": got a power of two, ",
+                1 << member.whole_bits(), "; expected \"bits\":", member.whole_bits());
+  }
   void weight(Product& product) {
     Fields inner = fields_.object("weight");
     Reader reader(inner);
     reader.shape("shape", product.weight.shape);
-    describe_grid(reader, product.weight);
-    product.weight.grid.step = product.weight.bits == quant::binary_bits ? 2 : 1;
-    check_input(product.weight.grid.count() <= (1 << product.weight.bits), inner.at("hi"),
-                ": more codes than bits: got ", product.weight.grid.lo, " to ",
-                product.weight.grid.hi, " in ", product.weight.bits, " bits");
+    if (inner.has_list("bits"))
+      reader.channels(product.weight);
+    else
+      reader.one_grid(product.weight.width[0], product.weight.grid[0]);
     inner.done();
   }
 
  private:
+  void one_grid(Width& width, Grid& grid) {
+    describe_grid(*this, width, grid, quant::binary_bits);
+    grid.step = width == Width(quant::binary_bits) ? 2 : 1;
+    check_input(grid.count() <= width.most_codes(), fields_.at("hi"), ": more codes than ",
+                width.whole() ? "bits" : "levels", ": got ", grid.lo, " to ", grid.hi, " in ",
+                width.text(), width.whole() ? " bits" : "");
+  }
+
+  void channels(Weight& weight) {
+    const std::vector<int> bits = fields_.wholes("bits", quant::binary_bits, quant::max_bits);
+    check_input(static_cast<Index>(bits.size()) == weight.shape[0], fields_.at("bits"), ": got ",
+                bits.size(), " widths; expected ", weight.shape[0], ", one for each channel");
+    weight.width.assign(bits.begin(), bits.end());
+    weight.grid.clear();
+    for (const Width& width : weight.width)
+      weight.grid.push_back(width.grid(quant::Coding::symmetric));
+  }
+
   Fields& fields_;
 };
 
@@ -148,7 +185,7 @@ Op read_op(Fields& fields, const ReadNumbers& numbers) {
       make<Conv2d, Linear, Add, AvgPool2d, MaxPool2d, Clamp, PadChannels, Reshape>(name, op);
   check_input(known, fields.at("op"), ": no such op: got ", in_quotes(name, 60));
   op.layer = fields.text("layer");
-  op.inputs = fields.indices("in", most);
+  op.inputs = fields.wholes("in", 0, most);
   Reader reader(fields);
   std::visit([&](auto& what) { describe(reader, what); }, op.what);
   if (auto* conv = std::get_if<Conv2d>(&op.what)) numbers(op.layer, *conv);
@@ -160,7 +197,7 @@ Op read_op(Fields& fields, const ReadNumbers& numbers) {
     describe_codes(codes, op.output);
     out.done();
   } else if (!acts_on_codes(op)) {
-    op.output.bits = Value::accumulator_bits;
+    op.output.width = Value::accumulator_width;
   }
   fields.done();
   return op;

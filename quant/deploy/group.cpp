@@ -121,7 +121,7 @@ Op quantized(Group group, const Graph& graph, Value value) {
 
 Op unquantized(Group group, const Graph& graph) {
   fold(group, graph, 1, 0);
-  group.op.output = {.shape = {}, .bits = Value::accumulator_bits};
+  group.op.output = {.shape = {}, .width = Value::accumulator_width};
   return std::move(group.op);
 }
 

@@ -6,30 +6,14 @@
 #include <unordered_map>
 
 #include "quant/deploy/group.hpp"
+#include "quant/deploy/tape_codes.hpp"
 
 namespace fraqat::deploy {
 namespace {
 
-/// What fake_quant wrote about itself on the tape.
-struct Codes {
-  int bits;
-  Grid grid;
-  Tensor scale, zero;  // [R]
-
-  explicit Codes(const Node& node) {
-    const Attributes attributes = node.attributes();
-    bits = static_cast<int>(attributes.get<Index>("bits"));
-    grid = {static_cast<std::int32_t>(attributes.get<Index>("lo")),
-            static_cast<std::int32_t>(attributes.get<Index>("hi")),
-            static_cast<std::int32_t>(attributes.get<Index>("step"))};
-    scale = attributes.get<Tensor>("scale");
-    zero = attributes.get<Tensor>("zero");
-  }
-};
-
 /// What is known of a variable on the tape: nothing (Unknown), the image before
 /// it is quantized, a quantized weight, codes (a value of the graph), or an
-/// integer op in the making, which waits for its fake_quant.
+/// integer op in the making, which waits for its quantizer.
 struct Unknown {};
 struct Image {};
 struct Meaning {
@@ -65,7 +49,7 @@ class Lowering {
   void read(const Node& node) {
     node_ = &node;
     const std::string_view op = node.op();
-    if (op == "fake_quant") return read_quantizer();
+    if (is_quantizer(node)) return read_quantizer();
     if (op == "conv2d" || op == "linear") return read_product();
     if (op == "batch_norm") return read_batch_norm();
     if (op == "relu" || op == "relu6" || op == "clip") return read_activation();
@@ -83,9 +67,9 @@ class Lowering {
   void read_quantizer() {
     const Var& x = node_->inputs()[0];
     Meaning& of = meaning(0);
-    const Codes codes(*node_);
+    const TapeCodes codes(*node_);
     if (std::holds_alternative<Unknown>(of.what)) {
-      if (!x.name().empty()) return become(weight(x, codes));
+      if (!x.name().empty()) return read_weight(x, codes);
       error("reads " + of.from + ", which is neither a parameter nor made of codes",
             "integer ops only");
     }
@@ -105,33 +89,26 @@ class Lowering {
     become(newest());
   }
 
-  Value activation(const Codes& codes) const {
+  Value activation(const TapeCodes& codes) const {
     if (codes.scale.size() != 1) error("has one scale per channel", "one scale for an activation");
+    if (codes.width.size() != 1) error("has one width per channel", "one width for an activation");
     return {.shape = {},
-            .bits = codes.bits,
-            .grid = codes.grid,
+            .width = codes.width[0],
+            .grid = codes.grid[0],
             .scale = codes.scale.item(),
             .zero = static_cast<std::int32_t>(codes.zero.item())};
+  }
+
+  void read_weight(const Var& x, const TapeCodes& codes) {
+    for (const float zero : codes.zero.span())
+      if (zero != 0) error("gives a weight a zero-point", "a symmetric range");
+    become(weight_of(x, codes));
   }
 
   void quantize_image(const Value& value) {
     const Shape shape = graph_.input.shape;
     graph_.input = value;
     graph_.input.shape = shape;
-  }
-
-  Weight weight(const Var& x, const Codes& codes) const {
-    Weight w{x.shape(), codes.bits, codes.grid, {}, {}};
-    const Tensor& numbers = x.value();
-    const Index rows = codes.scale.size(), length = numbers.size() / rows;
-    for (Index r = 0; r < rows; ++r) {
-      if (codes.zero[r] != 0) error("gives a weight a zero-point", "a symmetric range");
-      w.scale.push_back(codes.scale[r]);
-      for (Index i = r * length; i < (r + 1) * length; ++i)
-        w.codes.push_back(
-            static_cast<std::int8_t>(quant::quantize(numbers[i], codes.scale[r], 0, codes.grid)));
-    }
-    return w;
   }
 
   // --- ops --------------------------------------------------------------------

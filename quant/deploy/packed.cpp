@@ -47,7 +47,7 @@ std::vector<Entry> entries_of(const Graph& graph) {
     }
   for (const Op& op : graph.ops)
     if (const Product* p = product_of(op)) {
-      auto bytes = pack_codes(p->weight.codes, p->weight.grid, p->weight.bits);
+      auto bytes = pack_codes(p->weight);
       const auto size = static_cast<Index>(bytes.size());
       entries.push_back({op.layer + ".weight", nn::DType::u8, {size}, std::move(bytes)});
     }
@@ -75,8 +75,7 @@ class Tensors {
     product.offset = floats(layer + ".offset", rows, rows);
     weight.scale = floats(layer + ".scale", 1, rows);
     const Entry& codes = entry(layer + ".weight", nn::DType::u8);
-    weight.codes = unpack_codes(codes.bytes, weight.shape.size(), weight.grid, weight.bits,
-                                where_ + in_quotes(codes.name));
+    unpack_codes(codes.bytes, weight, where_ + in_quotes(codes.name));
   }
 
   void done() const {

@@ -30,14 +30,16 @@ struct Packed {
   Index header_bytes() const { return file_bytes - data_bytes(graph); }
 };
 
-/// `codes` less grid.lo, `bits` bits each, from the lowest bit of the first byte
-/// on; the bits behind the last code are zero.
-std::vector<std::byte> pack_codes(std::span<const std::int8_t> codes, const Grid& grid, int bits);
+/// The codes less the lowest of their grid.  Whole bits: one behind the other, channel after
+/// channel, from the lowest bit of the first byte on; the bits behind the last code are zero.
+/// L levels: the digits to base L of little-endian words (quant/width.hpp), the first code the
+/// lowest; the digits behind the last code are zero.
+std::vector<std::byte> pack_codes(const Weight& weight);
 
-/// The inverse.  Error{input}, with `where` in front, for a code off the grid, a
-/// wrong number of bytes, or bits behind the last code.
-std::vector<std::int8_t> unpack_codes(std::span<const std::byte> bytes, Index count,
-                                      const Grid& grid, int bits, const std::string& where);
+/// The inverse: fills weight.codes, all else of `weight` being there.  Error{input}, with `where`
+/// in front, for a code off the grid, a wrong number of bytes, a word too large for its digits, or
+/// anything behind the last code.
+void unpack_codes(std::span<const std::byte> bytes, Weight& weight, const std::string& where);
 
 /// The bytes of the file: the same for the same graph and info.
 std::vector<std::byte> pack(const Graph& graph, const ModelInfo& info);

@@ -31,6 +31,7 @@ BadInputs recipe_cases();
 BadInputs idx_cases();
 BadInputs cifar_cases();
 BadInputs packed_cases();
+BadInputs packed_width_cases();
 
 /// "[who] ...", one line, of the one Error that `load()` throws; "" without one.
 /// Fails the running test if it is another exception or another kind.

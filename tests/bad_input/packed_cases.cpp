@@ -17,14 +17,14 @@ using namespace deploy;
 /// images [4, 4, 1].
 Graph small_graph() {
   const auto product = [](Product& p, const Shape& shape, int bits) {
-    p.weight = {shape, bits, quant::grid_of(quant::Coding::symmetric, bits), {}, {0.5f}};
+    p.weight = {shape, {bits}, {quant::grid_of(quant::Coding::symmetric, bits)}, {}, {0.5f}};
     p.weight.codes.assign(static_cast<std::size_t>(shape.size()), 1);
     p.multiplier.assign(static_cast<std::size_t>(shape[0]), 0.25f);
     p.offset.assign(static_cast<std::size_t>(shape[0]), 1);
   };
-  const Value codes{.shape = {}, .bits = 4, .grid = {0, 15}, .scale = 0.125f, .zero = 2};
+  const Value codes{.shape = {}, .width = 4, .grid = {0, 15}, .scale = 0.125f, .zero = 2};
   Graph graph;
-  graph.input = {.shape = {4, 4, 1}, .bits = 8, .grid = {0, 255}, .scale = 0.5f, .zero = 7};
+  graph.input = {.shape = {4, 4, 1}, .width = 8, .grid = {0, 255}, .scale = 0.5f, .zero = 7};
   Conv2d conv;
   product(conv, {3, 2, 2, 1}, 3);
   append(graph, {"conv", {0}, conv, codes});
@@ -33,7 +33,7 @@ Graph small_graph() {
   append(graph, {"flat", {3}, Reshape{{12}}, {}});
   Linear linear;
   product(linear, {2, 12}, 5);
-  append(graph, {"fc", {4}, linear, {.shape = {}, .bits = Value::accumulator_bits}});
+  append(graph, {"fc", {4}, linear, {.shape = {}, .width = Value::accumulator_width}});
   return graph;
 }
 

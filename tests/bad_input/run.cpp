@@ -27,7 +27,7 @@ constexpr double most_seconds = sanitized ? 5 : 1;  // of processor time
 BadInputs all_cases() {
   BadInputs all;
   for (const auto& cases : {safetensors_cases(), state_cases(), png_cases(), recipe_cases(),
-                            idx_cases(), cifar_cases(), packed_cases()})
+                            idx_cases(), cifar_cases(), packed_cases(), packed_width_cases()})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }

@@ -11,6 +11,7 @@ namespace fraqat::engine_test {
 
 using namespace fraqat::deploy;
 using fraqat::test::Dice;
+using fraqat::test::Stored;
 
 namespace {
 
@@ -28,8 +29,8 @@ Index differences(const Outputs& a, const Outputs& b) {
 const Conv2d small_conv = [] {
   Conv2d conv;
   conv.weight = {.shape = {2, 2, 2, 1},
-                 .bits = 4,
-                 .grid = {-7, 7},
+                 .width = {4},
+                 .grid = {{-7, 7}},
                  .codes = {1, 2, 3, 4, -1, 0, 0, 2},
                  .scale = {0.5f}};
   conv.multiplier = {0.5f, -1};
@@ -42,20 +43,20 @@ const Conv2d small_conv = [] {
 
 TEST_CASE("a convolution by hand: the padding stands for the zero-point") {
   Graph graph;
-  graph.input = {.shape = {2, 2, 1}, .bits = 4, .grid = {0, 15}, .scale = 0.5f, .zero = 5};
+  graph.input = {.shape = {2, 2, 1}, .width = 4, .grid = {0, 15}, .scale = 0.5f, .zero = 5};
   append(
       graph,
-      {"conv", {0}, small_conv, {.shape = {}, .bits = 4, .grid = {0, 15}, .scale = 1, .zero = 3}});
+      {"conv", {0}, small_conv, {.shape = {}, .width = 4, .grid = {0, 15}, .scale = 1, .zero = 3}});
   append(graph, {"flat", {1}, Reshape{{18}}, {}});
   Linear sum;
   sum.weight = {.shape = {1, 18},
-                .bits = 2,
-                .grid = {-1, 1},
+                .width = {2},
+                .grid = {{-1, 1}},
                 .codes = std::vector<std::int8_t>(18, 1),
                 .scale = {1}};
   sum.multiplier = {2};
   sum.offset = {0.25f};
-  append(graph, {"fc", {2}, sum, {.shape = {}, .bits = Value::accumulator_bits}});
+  append(graph, {"fc", {2}, sum, {.shape = {}, .width = Value::accumulator_width}});
 
   // Numbers 1, -2, 0, 99 are the codes 7, 1, 5, 15 (the top), less Z: 2, -4, 0, 10.
   const float image[] = {1, -2, 0, 99};
@@ -81,26 +82,27 @@ TEST_CASE("a convolution by hand: the padding stands for the zero-point") {
 }
 
 TEST_CASE("evaluation and engine agree in every integer of random networks") {
-  Index integers = 0;
-  std::vector<Index> ops(std::variant_size_v<decltype(Op::what)>);
-  Index different_codes = 0;
-  for (std::uint32_t seed = 1; seed <= 120; ++seed) {
-    const Graph graph = test::random_graph(seed);
-    for (const Op& op : graph.ops) ++ops[op.what.index()];
-    const Engine engine(graph);
-    for (const Index batch : {1, 7}) {
-      const Tensor images = test::random_images(graph, batch, seed);
-      const Outputs a = evaluate(graph, images, true);
-      REQUIRE_MESSAGE(differences(a, engine.run(images, true)) == 0, "seed ", seed);
-      for (const Integers& value : a.values) {
-        integers += static_cast<Index>(value.size());
-        for (const std::int32_t q : value) different_codes += q != value[0];
+  for (const Stored stored : test::every_storage) {
+    Index integers = 0, different_codes = 0;
+    std::vector<Index> ops(std::variant_size_v<decltype(Op::what)>);
+    for (std::uint32_t seed = 1; seed <= 120; ++seed) {
+      const Graph graph = test::random_graph(seed, stored);
+      for (const Op& op : graph.ops) ++ops[op.what.index()];
+      const Engine engine(graph);
+      for (const Index batch : {1, 7}) {
+        const Tensor images = test::random_images(graph, batch, seed);
+        const Outputs a = evaluate(graph, images, true);
+        REQUIRE_MESSAGE(differences(a, engine.run(images, true)) == 0, "seed ", seed);
+        for (const Integers& value : a.values) {
+          integers += static_cast<Index>(value.size());
+          for (const std::int32_t q : value) different_codes += q != value[0];
+        }
       }
     }
+    CHECK(integers > 100000);
+    CHECK(different_codes > integers / 3);  // not everything is clamped to one end
+    for (const Index count : ops) CHECK(count >= 20);
   }
-  CHECK(integers > 100000);
-  CHECK(different_codes > integers / 3);  // not everything is clamped to one end
-  for (const Index count : ops) CHECK(count >= 20);
 }
 
 TEST_CASE("engine: samples do not depend on each other, on the batch or on threads") {

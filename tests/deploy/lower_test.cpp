@@ -7,11 +7,13 @@
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
 #include "quant/deploy/engine.hpp"
+#include "quant/deploy/tape_codes.hpp"
 #include "tests/deploy/quantized_model.hpp"
 
 namespace fraqat::lower_test {
 
 using namespace fraqat::deploy;
+using fraqat::test::Stored;
 
 namespace {
 
@@ -21,7 +23,7 @@ std::vector<Integers> codes_of_module(nn::Module& model, const Tensor& images) {
   model(Var(images));
   std::vector<Integers> all;
   for (const auto& node : tape.nodes()) {
-    if (node->op() != "fake_quant" || !node->inputs()[0].name().empty()) continue;
+    if (!is_quantizer(*node) || !node->inputs()[0].name().empty()) continue;
     const Attributes attributes = node->attributes();
     const float scale = attributes.get<Tensor>("scale").item();
     const float zero = attributes.get<Tensor>("zero").item();
@@ -130,10 +132,14 @@ void lend(nn::Slot& to, const nn::Slot& from) {
 
 TEST_CASE("lowered networks are the module, but for rare roundings") {
   for (const char* name : {"mlp", "lenet5", "lenet5-bn", "cnn-32-64", "tiny-resnet"})
-    for (const bool affine : {false, true}) {
+    for (const auto& [affine, stored] : {std::pair{false, Stored::bits},
+                                         {true, Stored::bits},
+                                         {true, Stored::levels},
+                                         {false, Stored::channels}}) {
       CAPTURE(name);
       CAPTURE(affine);
-      const auto model = test::quantized_model(name, affine);
+      CAPTURE(static_cast<int>(stored));
+      const auto model = test::quantized_model(name, affine, {28, 28, 1}, stored);
       const Tensor images = test::model_images(30, 5);
       const Graph graph = lower(*model, images);
       const Outputs outputs = evaluate(graph, images, true);
@@ -165,7 +171,8 @@ TEST_CASE("lowered resnet20, shortcuts padded or projected, is the module but fo
       CAPTURE(projected);
       CAPTURE(affine);
       const auto model =
-          test::quantized_model(projected ? "resnet20-b" : "resnet20", affine, sample);
+          test::quantized_model(projected ? "resnet20-b" : "resnet20", affine, sample,
+                                projected != affine ? Stored::levels : Stored::bits);
       const Tensor images = test::model_images(20, 5, sample);
       const Graph graph = lower(*model, images);
       int products = 0, adds = 0;

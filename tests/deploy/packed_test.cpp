@@ -29,6 +29,18 @@ ModelInfo info_for(const Graph& graph) {
   return info;
 }
 
+std::vector<std::byte> packed_codes(const std::vector<std::int8_t>& codes, const Grid& grid,
+                                    Width width) {
+  return pack_codes({{static_cast<Index>(codes.size())}, {width}, {grid}, codes, {1}});
+}
+
+std::vector<std::int8_t> unpacked_codes(std::span<const std::byte> bytes, Index count,
+                                        const Grid& grid, Width width) {
+  Weight weight{{count}, {width}, {grid}, {}, {1}};
+  unpack_codes(bytes, weight, "x");
+  return weight.codes;
+}
+
 }  // namespace
 
 TEST_CASE("packed codes: every width, every tail, bit by bit") {
@@ -47,49 +59,50 @@ TEST_CASE("packed codes: every width, every tail, bit by bit") {
         for (int b = 0; b < bits; ++b) expected.push_back((code - grid.lo) >> b & 1);
       while (expected.size() % 8) expected.push_back(0);
 
-      const auto bytes = pack_codes(codes, grid, bits);
+      const auto bytes = packed_codes(codes, grid, bits);
       REQUIRE(bytes.size() * 8 == expected.size());
-      REQUIRE(static_cast<Index>(bytes.size()) == packed_bytes(count, bits));
+      REQUIRE(static_cast<Index>(bytes.size()) == Width(bits).bytes(count));
       for (std::size_t i = 0; i < expected.size(); ++i)
         REQUIRE((std::to_integer<int>(bytes[i / 8]) >> i % 8 & 1) == expected[i]);
-      CHECK(unpack_codes(bytes, count, grid, bits, "x") == codes);
+      CHECK(unpacked_codes(bytes, count, grid, bits) == codes);
     }
 }
 
 TEST_CASE("packed codes: a binary weight is one bit") {
   const Grid grid = quant::grid_of(quant::Coding::symmetric, 1);
   const std::vector<std::int8_t> codes = {1, -1, -1, 1, 1, 1, -1, 1, -1, 1};
-  const auto bytes = pack_codes(codes, grid, 1);
+  const auto bytes = packed_codes(codes, grid, 1);
   REQUIRE(bytes.size() == 2);
   CHECK(std::to_integer<int>(bytes[0]) == 0b10111001);
   CHECK(std::to_integer<int>(bytes[1]) == 0b10);
-  CHECK(unpack_codes(bytes, 10, grid, 1, "x") == codes);
+  CHECK(unpacked_codes(bytes, 10, grid, 1) == codes);
 }
 
 TEST_CASE("packed codes of the whole byte range") {
   std::vector<std::int8_t> codes;
   for (int q = -128; q <= 127; ++q) codes.push_back(static_cast<std::int8_t>(q));
-  const auto bytes = pack_codes(codes, {-128, 127}, 8);
+  const auto bytes = packed_codes(codes, {-128, 127}, 8);
   for (std::size_t i = 0; i < 256; ++i) CHECK(std::to_integer<std::size_t>(bytes[i]) == i);
-  CHECK(unpack_codes(bytes, 256, {-128, 127}, 8, "x") == codes);
+  CHECK(unpacked_codes(bytes, 256, {-128, 127}, 8) == codes);
 }
 
 TEST_CASE("packed files: the same graph comes back, and the bytes are those predicted") {
-  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
-    Graph graph = test::random_graph(seed);
-    const ModelInfo info = info_for(graph);
-    const auto bytes = pack(graph, info);
-    const Packed packed = unpack(bytes, "memory");
-    CHECK(packed.graph == graph);
-    CHECK(packed.info == info);
-    CHECK(pack(packed.graph, packed.info) == bytes);
+  for (const test::Stored stored : test::every_storage)
+    for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+      Graph graph = test::random_graph(seed, stored);
+      const ModelInfo info = info_for(graph);
+      const auto bytes = pack(graph, info);
+      const Packed packed = unpack(bytes, "memory");
+      CHECK(packed.graph == graph);
+      CHECK(packed.info == info);
+      CHECK(pack(packed.graph, packed.info) == bytes);
 
-    Index data = 0;
-    for (const auto& entry : nn::parse_safetensors(bytes, "memory").entries)
-      data += static_cast<Index>(entry.bytes.size());
-    CHECK(data == data_bytes(graph));
-    CHECK(packed.header_bytes() + data == static_cast<Index>(bytes.size()));
-  }
+      Index data = 0;
+      for (const auto& entry : nn::parse_safetensors(bytes, "memory").entries)
+        data += static_cast<Index>(entry.bytes.size());
+      CHECK(data == data_bytes(graph));
+      CHECK(packed.header_bytes() + data == static_cast<Index>(bytes.size()));
+    }
 }
 
 TEST_CASE("packed files keep every float32") {

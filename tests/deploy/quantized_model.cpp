@@ -25,6 +25,28 @@ void unsettle(nn::Module& model) {
       fill(*buffer, 0.1f, 0.6f);
 }
 
+/// Level counts up to 8 bits in turn, odd ones for weights, even ones for codes of both signs.
+void freeze_at_levels(nn::Module& model) {
+  int levels = 5;
+  for (quant::Quantizer* q : quant::quantizers(model)) {
+    if (q->info().role == quant::Role::input) continue;
+    const int odd = q->info().coding == quant::Coding::symmetric ? 1 : 0;
+    q->freeze(quant::Width::of_levels(2 * (levels / 2) + odd));
+    levels = levels > 200 ? 5 : 3 * levels / 2;
+  }
+}
+
+void freeze_channels(nn::Module& model) {
+  Dice dice(3);
+  for (quant::Quantizer* q : quant::quantizers(model)) {
+    if (q->info().role != quant::Role::weight) continue;
+    std::vector<quant::Width> bits;
+    for (Index row = 0; row < q->width_count(); ++row)
+      bits.push_back(static_cast<int>(dice.whole(2, 8)));
+    q->freeze(bits);
+  }
+}
+
 }  // namespace
 
 Tensor model_images(Index count, std::uint64_t seed, const Shape& sample) {
@@ -37,7 +59,7 @@ Tensor model_images(Index count, std::uint64_t seed, const Shape& sample) {
 }
 
 std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine,
-                                            const Shape& sample) {
+                                            const Shape& sample, Stored stored) {
   auto model = models::make(name, sample, 10, 3);
   unsettle(*model);
   quant::Spec spec;
@@ -45,9 +67,11 @@ std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine
   spec.activation.bits = "logits-argmax";  // all widths are candidates
   spec.activation.affine = affine;
   spec.activation.range = spec.weight.range = "minmax";
+  if (stored != Stored::bits) spec.weight.bits = "logits-argmax";
+  spec.weight.bits_per_channel = stored == Stored::channels;
   int bits = 2;
   for (auto& [layer, module] : nn::modules(*model))
-    if (module->kind() == "Conv2d" || module->kind() == "Linear") {
+    if (stored == Stored::bits && (module->kind() == "Conv2d" || module->kind() == "Linear")) {
       spec.weight_bits.emplace_back(layer, bits);
       bits = bits == 8 ? 2 : bits + 1;
     }
@@ -56,6 +80,11 @@ std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine
   quant::set_mode(*model, quant::Quantizer::Mode::observe);
   (*model)(Var(images));
   quant::calibrated(*model);
+  if (stored == Stored::levels) {
+    freeze_at_levels(*model);
+    return model;
+  }
+  if (stored == Stored::channels) freeze_channels(*model);
   for (quant::Quantizer* q : quant::quantizers(*model))
     if (q->info().role == quant::Role::activation) {
       q->freeze(bits);

@@ -5,11 +5,13 @@ namespace {
 
 using namespace deploy;
 
-Value random_codes(Dice& dice) {
+using quant::Coding;
+
+Value random_codes(Dice& dice, Stored stored) {
   Value value;
-  value.bits = static_cast<int>(dice.whole(2, 8));
-  value.grid =
-      quant::grid_of(dice.whole(0, 2) ? quant::Coding::natural : quant::Coding::twos, value.bits);
+  value.width =
+      stored == Stored::levels ? random_levels(dice) : Width(static_cast<int>(dice.whole(2, 8)));
+  value.grid = value.width.grid(dice.whole(0, 2) ? Coding::natural : Coding::twos);
   value.scale = dice.real(0.01f, 0.1f);
   if (dice.whole(0, 1))
     value.zero = static_cast<std::int32_t>(dice.whole(value.grid.lo, value.grid.hi));
@@ -18,8 +20,8 @@ Value random_codes(Dice& dice) {
 
 class Builder {
  public:
-  explicit Builder(std::uint32_t seed) : dice_(seed) {
-    graph_.input = random_codes(dice_);
+  Builder(std::uint32_t seed, Stored stored) : dice_(seed), stored_(stored) {
+    graph_.input = codes();
     graph_.input.shape = {dice_.whole(5, 9), dice_.whole(4, 10), dice_.whole(1, 4)};
   }
 
@@ -35,12 +37,13 @@ class Builder {
 
  private:
   const Value& top() const { return graph_.value(newest()); }
+  Value codes() { return random_codes(dice_, stored_); }
   int newest() const { return static_cast<int>(graph_.ops.size()); }
 
   template <class What>
   void push(What what, std::vector<int> inputs) {
-    append(graph_, {"layer" + std::to_string(newest()), std::move(inputs), std::move(what),
-                    random_codes(dice_)});
+    append(graph_,
+           {"layer" + std::to_string(newest()), std::move(inputs), std::move(what), codes()});
   }
 
   void step() {
@@ -77,14 +80,13 @@ class Builder {
     const Index R = dice_.whole(1, std::min<Index>(room, 5)),
                 S = dice_.whole(1, std::min<Index>(room, 3));
     fill(c, {c.groups * dice_.whole(1, 4), R, S, x[2] / c.groups});
-    push(std::move(c), random_codes(dice_));
+    push(std::move(c), codes());
   }
 
   void linear(Index out, bool last = false) {
     Linear l;
     fill(l, {out, top().shape[0]});
-    push(std::move(l),
-         last ? Value{.shape = {}, .bits = Value::accumulator_bits} : random_codes(dice_));
+    push(std::move(l), last ? Value{.shape = {}, .width = Value::accumulator_width} : codes());
   }
 
   void flatten() {
@@ -116,15 +118,31 @@ class Builder {
   void fill(Product& p, const Shape& shape) {
     Weight& w = p.weight;
     w.shape = shape;
-    w.bits = static_cast<int>(dice_.whole(2, 8));
-    w.grid = quant::grid_of(quant::Coding::symmetric, w.bits);
-    for (Index i = 0; i < shape.size(); ++i)
-      w.codes.push_back(static_cast<std::int8_t>(dice_.whole(w.grid.lo, w.grid.hi)));
+    widths(w);
+    const Index length = shape.size() / static_cast<Index>(w.grid.size());
+    for (const Grid& grid : w.grid)
+      for (Index i = 0; i < length; ++i)
+        w.codes.push_back(
+            static_cast<std::int8_t>(grid.lo + grid.step * dice_.whole(0, grid.count() - 1)));
     const bool per_channel = dice_.whole(0, 1);
     for (Index o = 0; o < shape[0]; ++o) {
       if (o == 0 || per_channel) w.scale.push_back(dice_.real(0.001f, 0.1f));
       p.multiplier.push_back(dice_.whole(0, 9) == 0 ? 0 : dice_.real(-1, 1));
       p.offset.push_back(dice_.real(-20, 20));
+    }
+  }
+
+  void widths(Weight& w) {
+    w.width.clear();
+    w.grid.clear();
+    const Index count = stored_ == Stored::channels ? w.shape[0] : 1;
+    for (Index o = 0; o < count; ++o) {
+      const Width width = stored_ == Stored::levels
+                              ? random_levels(dice_)
+                              : Width(static_cast<int>(dice_.whole(count > 1 ? 1 : 2, 8)));
+      const bool odd = width.whole() || width.levels() % 2;
+      w.width.push_back(width);
+      w.grid.push_back(width.grid(odd ? Coding::symmetric : Coding::twos));
     }
   }
 
@@ -141,12 +159,20 @@ class Builder {
   }
 
   Dice dice_;
+  Stored stored_;
   Graph graph_;
 };
 
 }  // namespace
 
-Graph random_graph(std::uint32_t seed) { return Builder(seed).build(); }
+Width random_levels(Dice& dice) {
+  for (;;) {
+    const Width width = Width::of_levels(static_cast<int>(dice.whole(3, 255)));
+    if (!width.whole()) return width;
+  }
+}
+
+Graph random_graph(std::uint32_t seed, Stored stored) { return Builder(seed, stored).build(); }
 
 Tensor random_images(const Graph& graph, Index count, std::uint32_t seed) {
   const Value& input = graph.input;
@@ -161,16 +187,16 @@ Tensor random_images(const Graph& graph, Index count, std::uint32_t seed) {
 
 Graph linear_graph(Index in, Index out, std::vector<std::int8_t> codes) {
   Graph graph;
-  graph.input = {.shape = {in}, .bits = 8, .grid = {0, 255}, .scale = 1, .zero = 0};
+  graph.input = {.shape = {in}, .width = 8, .grid = {0, 255}, .scale = 1, .zero = 0};
   Linear linear;
   linear.weight = {.shape = {out, in},
-                   .bits = 8,
-                   .grid = quant::grid_of(quant::Coding::symmetric, 8),
+                   .width = {8},
+                   .grid = {quant::grid_of(Coding::symmetric, 8)},
                    .codes = std::move(codes),
                    .scale = {1}};
   linear.multiplier.assign(static_cast<std::size_t>(out), 1);
   linear.offset.assign(static_cast<std::size_t>(out), 0);
-  append(graph, {"fc", {0}, std::move(linear), {.shape = {}, .bits = Value::accumulator_bits}});
+  append(graph, {"fc", {0}, std::move(linear), {.shape = {}, .width = Value::accumulator_width}});
   return graph;
 }
 

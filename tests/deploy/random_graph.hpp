@@ -24,10 +24,18 @@ class Dice {
   std::mt19937 engine_;
 };
 
+/// What codes are stored in: whole bits, level counts that are no power of two, or whole bits of
+/// each output channel (activations: whole bits).
+enum class Stored { bits, levels, channels };
+constexpr Stored every_storage[] = {Stored::bits, Stored::levels, Stored::channels};
+
+/// 3 to 255 levels, no power of two.
+quant::Width random_levels(Dice& dice);
+
 /// Convolutions (stride, padding, dilation, groups), linear layers, additions,
 /// pools, clamps and channel padding in a random chain with shortcuts; widths
-/// of 2 to 8 bits, zero-points, multipliers of both signs and zero.
-deploy::Graph random_graph(std::uint32_t seed);
+/// of 2 to 8 bits (or as stored), zero-points, multipliers of both signs and zero.
+deploy::Graph random_graph(std::uint32_t seed, Stored stored = Stored::bits);
 
 /// [count, ...] numbers around the range of the graph's input, some beyond it.
 Tensor random_images(const deploy::Graph& graph, Index count, std::uint32_t seed);
