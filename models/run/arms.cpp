@@ -72,7 +72,10 @@ Score train_fixed(const Session& session, nn::Module& model, const Recipe& recip
                   const std::string& name) {
   const int first = recipe.float_training.epochs, second = first + recipe.search.epochs;
   train(session, model, recipe, recipe.search, {name, first});
-  for (Quantizer* q : quant::quantizers(model)) q->freeze(quant::hard_widths({q}));
+  for (Quantizer* q : quant::quantizers(model)) {
+    const std::vector<int> bits = quant::hard_widths({q});
+    q->freeze(std::vector<quant::Width>(bits.begin(), bits.end()));
+  }
   train(session, model, recipe, recipe.finetune, {name, second, recipe.search.epochs});
   reestimate_batch_norm(session, model, recipe);
   save_checkpoint(session.checkpoint(name), model, recipe, name);
@@ -180,7 +183,7 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
     const quant::Rounded drawn = draw_widths(*model, learned, role, recipe, random);
     auto next = drawn.bits.begin();
     for (Quantizer* q : of_role(*model, role)) {
-      q->freeze(std::vector<int>(next, next + q->width_count()));
+      q->freeze(std::vector<quant::Width>(next, next + q->width_count()));
       next += q->width_count();
     }
   }

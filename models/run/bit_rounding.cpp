@@ -96,7 +96,7 @@ void BitRounding::freeze(const std::vector<int>& bits) const {
   auto next = bits.begin();
   for (quant::Quantizer* q : workload_.quantizers) {
     const auto end = next + q->width_count();
-    q->freeze(std::vector<int>(next, end));
+    q->freeze(std::vector<quant::Width>(next, end));
     next = end;
   }
 }

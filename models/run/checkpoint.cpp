@@ -77,11 +77,12 @@ void apply_widths(nn::Module& model, const std::string& text, const std::string&
     const std::vector<nlohmann::json> hard = of_rows(bits[name][1], *q);
     check_input(!hard.empty(), "[checkpoint] ", origin, ": fraqat.bits of ", name,
                 " has not one width for each channel: got ", bits[name][1].dump());
-    std::vector<int> widths;
+    std::vector<quant::Width> widths;
     for (const nlohmann::json& one : hard) {
-      widths.push_back(one.is_number_integer() ? one.get<int>() : 0);
-      check_input(q->info().widths.find(widths.back()) >= 0, "[checkpoint] ", origin,
-                  ": fraqat.bits of ", name, " is no candidate: got ", one.dump(), "; expected ",
+      const int bits = one.is_number_integer() ? one.get<int>() : 0;
+      widths.push_back(bits);
+      check_input(q->info().widths.find(bits) >= 0, "[checkpoint] ", origin, ": fraqat.bits of ",
+                  name, " is no candidate: got ", one.dump(), "; expected ",
                   q->info().widths.lowest(), " to ", q->info().widths.highest());
     }
     q->freeze(widths);
