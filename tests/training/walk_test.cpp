@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "models/run/budgets.hpp"
@@ -193,6 +194,25 @@ TEST_CASE("walk: a width of one bit can be learned, of weights alone") {
   const ordered_json result = run_quietly(recipe);
   CHECK(result["mismatches"] == 0);
   CHECK(result["avg_weight_bits"].get<double>() <= 1.5);
+}
+
+TEST_CASE("walk: a width for each channel is packed as predicted, and verifies") {
+  for (const char* name : {"lenet5-bn", "tiny-resnet"}) {
+    run::Recipe recipe = test::tiny_recipe(name);
+    recipe.train_limit = 64;
+    recipe.weight.per_channel = recipe.weight.bits_per_channel = true;
+    recipe.weight.random_start = true;
+    recipe.weight.average_bits = 3;
+    const ordered_json result = run_quietly(recipe);
+    CAPTURE(std::string(name));
+    CHECK(result["mismatches"] == 0);
+    CHECK(result["avg_weight_bits"] <= 3.0);
+    std::size_t most = 0;  // different widths in a weight
+    for (const ordered_json& tensor : result["tensors"])
+      if (tensor.contains("channel_bits"))
+        most = std::max(most, tensor["channel_bits"].get<std::set<int>>().size());
+    CHECK(most >= 2);
+  }
 }
 
 TEST_CASE("walk: every network by name goes the whole way") {
