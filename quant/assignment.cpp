@@ -19,8 +19,8 @@ class Cells {
       : items_(items), unit_(unit), size_(std::max<Index>(1, limit / most_cells)) {}
 
   /// Cells that item `k` fills at a width, the last one perhaps in part.
-  Index of(std::size_t k, int bits) const {
-    return (cost_of(items_[k], bits, unit_) + size_ - 1) / size_;
+  Index of(std::size_t k, const Width& width) const {
+    return (cost_of(items_[k], width, unit_) + size_ - 1) / size_;
   }
   Index size() const { return size_; }
 
@@ -35,7 +35,7 @@ Ways count_ways(const std::vector<RoundingItem>& items, const Cells& cells, Inde
   ways.back()[0] = 1;
   for (std::size_t k = items.size(); k-- > 0;) {
     double most = 0;
-    for (const int a : items[k].allowed) {
+    for (const Width& a : items[k].allowed) {
       const auto step = static_cast<std::size_t>(std::min(cells.of(k, a), capacity + 1));
       for (std::size_t c = step; c < ways[k].size(); ++c)
         most = std::max(most, ways[k][c] += ways[k + 1][c - step]);
@@ -92,13 +92,13 @@ Rounded random_assignment(const std::vector<RoundingItem>& items, Index limit, C
       draw(from, capacity + 1, u(0), [&](Index c) { return ways[0][static_cast<std::size_t>(c)]; });
   Rounded result{{}, 0, limit};
   for (std::size_t k = 0; k < items.size(); ++k) {
-    const std::vector<int>& allowed = items[k].allowed;
+    const std::vector<Width>& allowed = items[k].allowed;
     const Index chosen = draw(
         0, static_cast<Index>(allowed.size()), u(static_cast<std::uint32_t>(k) + 1), [&](Index i) {
           const Index rest = left - cells.of(k, allowed[static_cast<std::size_t>(i)]);
           return rest < 0 ? 0.0 : ways[k + 1][static_cast<std::size_t>(rest)];
         });
-    const int bits = allowed[static_cast<std::size_t>(chosen)];
+    const Width bits = allowed[static_cast<std::size_t>(chosen)];
     left -= cells.of(k, bits);
     result.bits.push_back(bits);
     result.cost += cost_of(items[k], bits, unit);

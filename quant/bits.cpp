@@ -109,6 +109,15 @@ std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, const std::vector<in
   return std::make_unique<FixedBits>(widths, bits);
 }
 
+bool has_levels(const Widths& widths, Coding coding, const Width& width) {
+  const bool odd = width.levels() % 2 == 1;
+  if (width.whole() || (coding == Coding::symmetric && !odd) || (coding == Coding::twos && odd))
+    return false;
+  const double bits = width.level_bits(coding);
+  return bits >= std::max(widths.lowest(), min_bits) && bits <= widths.highest() &&
+         widths[neighbours(widths, bits).below] >= min_bits;
+}
+
 std::unique_ptr<BitPolicy> fixed_levels(const Widths& widths, Coding coding, const Width& width) {
   check(!width.whole(), "[quant] no number of levels: got ", width.text(),
         " bits; expected 3 to 255 levels, no power of two");
@@ -116,10 +125,9 @@ std::unique_ptr<BitPolicy> fixed_levels(const Widths& widths, Coding coding, con
         "[quant] codes of both signs need an even number of levels: got ", width.levels());
   const Grid grid = width.grid(coding);  // refuses what symmetric codes cannot have
   const double bits = width.level_bits(coding);
-  check(bits >= std::max(widths.lowest(), min_bits) && bits <= widths.highest() &&
-            widths[neighbours(widths, bits).below] >= min_bits,
-        "[quant] no candidates around ", grid.count(), " levels: got ", bits, " bits; expected ",
-        std::max(widths.lowest(), min_bits), " to ", widths.highest());
+  check(has_levels(widths, coding, width), "[quant] no candidates around ", grid.count(),
+        " levels: got ", bits, " bits; expected ", std::max(widths.lowest(), min_bits), " to ",
+        widths.highest());
   return std::make_unique<FixedLevels>(widths, bits, width.bits());
 }
 

@@ -81,6 +81,8 @@ std::unique_ptr<BitPolicy> fixed_bits(const Widths& widths, const std::vector<in
 
 /// A number of levels, for good; its range lies between those of the two candidates
 /// around it.  Of codes `twos` an even number, symmetric ones an odd one.
+/// has_levels tells if these candidates have that grid between them.
+bool has_levels(const Widths& widths, Coding coding, const Width& width);
 std::unique_ptr<BitPolicy> fixed_levels(const Widths& widths, Coding coding, const Width& width);
 
 /// How the distribution p over the widths follows from the parameters.

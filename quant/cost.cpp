@@ -9,11 +9,29 @@ namespace {
 
 constexpr double bits_per_byte = 8;
 
-Index whole_bytes(Index bits) { return (bits + 7) / 8; }
+/// A number of bits, or of bit operations, as a fraction.
+struct Amount {
+  Index above = 0, below = 1;
 
-/// In bits, or bit operations.
-Index product(const Sum::Term& term, std::span<const int> bits) {
-  return term.count * bits[term.left] * (term.right == Sum::none ? 1 : bits[term.right]);
+  Index whole() const { return (above + below - 1) / below; }
+
+  /// Times the stored bits of a code: 8 bytes / codes of a radix.
+  Amount times(const Width& width) const {
+    if (width.whole()) return {above * width.whole_bits(), below};
+    const Radix radix = radix_of(width.levels());
+    return {above * 8 * radix.bytes, below * radix.codes};
+  }
+
+  /// Terms of a stream differ in whole factors, if at all.
+  void add(const Amount& more) {
+    above += more.above;
+    below = more.below;
+  }
+};
+
+Amount product(const Sum::Term& term, std::span<const Width> widths) {
+  const Amount left = Amount{term.count}.times(widths[term.left]);
+  return term.right == Sum::none ? left : left.times(widths[term.right]);
 }
 
 /// True if `a` is never larger than `b`, whatever the widths are.
@@ -66,9 +84,9 @@ Index Sum::fineness() const {
   return bytes && std::any_of(terms.begin(), terms.end(), shared) ? 8 : 1;
 }
 
-Index Sum::count(const Term& term, std::span<const int> bits, Index fineness) const {
-  const Index total = product(term, bits);
-  return !bytes || term.stream != none ? total : fineness * whole_bytes(total);
+Index Sum::count(const Term& term, std::span<const Width> widths, Index fineness) const {
+  if (!bytes || term.stream != none) return product(term, widths).whole();
+  return fineness * widths[term.left].bytes(term.count);
 }
 
 Index Sum::term_limit(Index limit) const {
@@ -83,18 +101,18 @@ bool Sum::ends_stream(std::size_t i) const {
          (i + 1 == terms.size() || terms[i + 1].stream != terms[i].stream);
 }
 
-Index Sum::count(std::span<const int> bits) const {
-  Index sum = constant, stream = 0;
+Index Sum::count(std::span<const Width> widths) const {
+  Index sum = constant;
+  Amount stream;
   for (std::size_t i = 0; i < terms.size(); ++i) {
-    const Index total = product(terms[i], bits);
-    if (!bytes || terms[i].stream == none) {
-      sum += bytes ? whole_bytes(total) : total;
+    if (terms[i].stream == none) {
+      sum += count(terms[i], widths, 1);
       continue;
     }
-    stream += total;
+    stream.add(product(terms[i], widths));
     if (!ends_stream(i)) continue;
-    sum += whole_bytes(stream);
-    stream = 0;
+    sum += bytes ? Width(1).bytes(stream.whole()) : stream.whole();
+    stream = {};
   }
   return sum;
 }
@@ -131,14 +149,16 @@ std::vector<double> Cost::slopes(std::span<const double> widths) const {
   return slopes;
 }
 
-double Cost::exact(std::span<const int> bits) const {
+double Cost::exact(std::span<const Width> widths) const {
   double largest = 0;
   for (const Sum& sum : sums) {
-    const auto count = static_cast<double>(sum.count(bits));
+    const auto count = static_cast<double>(sum.count(widths));
     largest = std::max(largest, sum.bytes ? count : count / sum.divisor);
   }
   return largest;
 }
+
+Index bits_of(Index count, const Width& width) { return Amount{count}.times(width).whole(); }
 
 Cost average_bits(const Workload& workload, Role role) {
   Sum sum;
@@ -171,13 +191,14 @@ Cost model_bytes(const Workload& workload) {
 Cost bit_operations(const Workload& workload) {
   Sum sum;
   const std::vector<std::size_t> first = first_sites(workload.quantizers);
-  for (const Workload::Product& product : workload.products) {
+  for (std::size_t i = 0; i < workload.products.size(); ++i) {
+    const Workload::Product& product = workload.products[i];
     // Each row of a weight does its part of the multiplications; activations have one width.
     const Index rows = workload.quantizers[product.right]->width_count();
     for (Index row = 0; row < rows; ++row)
       sum.terms.push_back({first[product.left],
                            first[product.right] + static_cast<std::size_t>(row),
-                           product.macs / rows});
+                           product.macs / rows, rows == 1 ? Sum::none : i});
   }
   return {"bops", "bops", {std::move(sum)}};
 }

@@ -20,7 +20,7 @@ struct Sum {
   struct Term {
     std::size_t left = 0, right = none;
     Index count = 0;
-    std::size_t stream = none;  // bytes: the neighbouring terms that are rounded up together
+    std::size_t stream = none;  // the neighbouring terms that are rounded up together
   };
 
   std::vector<Term> terms;
@@ -34,13 +34,14 @@ struct Sum {
   /// d value / d b_k, added to slopes[k].
   void add_slopes(std::span<const double> widths, std::span<double> slopes) const;
 
-  /// What deployment counts at whole widths, in whole units: bits, bytes, bit operations.
-  Index count(std::span<const int> bits) const;
+  /// What deployment counts at hard widths, in whole units: bits, bytes, bit operations.  Where
+  /// level counts make them fractions, a term (or stream) is rounded up.
+  Index count(std::span<const Width> widths) const;
 
   /// The same, term by term, for what has to add up: a term of a stream is counted in bits,
   /// and then all are.  These numbers are in units of 1 / fineness(), which is 8 then, else 1.
   Index fineness() const;
-  Index count(const Term& term, std::span<const int> bits, Index fineness) const;
+  Index count(const Term& term, std::span<const Width> widths, Index fineness) const;
 
   /// What the terms may add up to for count() to be at most `limit`: streams may each be
   /// rounded up by 7 bits.
@@ -67,14 +68,17 @@ struct Cost {
   /// d value / d b_k of each site; of a maximum, the mean of the slopes of the largest sums.
   std::vector<double> slopes(std::span<const double> widths) const;
 
-  /// At whole widths, as deployment counts it: bytes are whole for every tensor.
-  double exact(std::span<const int> bits) const;
+  /// At hard widths, as deployment counts it: bytes are whole for every tensor.
+  double exact(std::span<const Width> widths) const;
 };
 
 struct Budget {
   Cost cost;
   double target = 0;  // of cost.value(), in its unit
 };
+
+/// Bits of `count` codes; a fraction is rounded up.
+Index bits_of(Index count, const Width& width);
 
 /// sum N_k b_k / sum N_k over the tensors of one role.
 Cost average_bits(const Workload& workload, Role role);
@@ -83,7 +87,8 @@ Cost average_bits(const Workload& workload, Role role);
 /// each scale of a weight, 8 (multiplier and offset) for each output channel.
 Cost model_bytes(const Workload& workload);
 
-/// Sum over all products of MACs x width of one side x width of the other.
+/// Sum over all products of MACs x width of one side x width of the other, each product
+/// rounded up to a whole number.
 Cost bit_operations(const Workload& workload);
 
 /// The most bytes of codes that are in memory at once while a sample is computed,

@@ -23,10 +23,10 @@ class Neighbourhood {
   }
 
   /// All exchanges, those that promise most first.
-  std::vector<Candidate> around(const std::vector<int>& bits) const {
+  std::vector<Candidate> around(const std::vector<Width>& bits) const {
     std::vector<Candidate> all;
     const double now = expected(bits);
-    std::vector<int> raised = bits, paid;
+    std::vector<Width> raised = bits, paid;
     for (std::size_t up = 0; up < items_.size(); ++up, raised = bits) {
       if (!step(raised, up, 1)) continue;
       if (within(budgets_, raised)) {
@@ -34,7 +34,7 @@ class Neighbourhood {
         continue;
       }
       for (std::size_t down = 0; down < items_.size(); ++down) {
-        if (raised[down] > bits[down] || !step(paid = raised, down, -1)) continue;
+        if (raised[down] != bits[down] || !step(paid = raised, down, -1)) continue;
         if (within(budgets_, paid)) all.push_back({up, down, expected(paid) - now});
       }
     }
@@ -44,7 +44,7 @@ class Neighbourhood {
     return all;
   }
 
-  std::vector<int> exchanged(std::vector<int> bits, const Candidate& candidate) const {
+  std::vector<Width> exchanged(std::vector<Width> bits, const Candidate& candidate) const {
     step(bits, candidate.up, 1);
     if (candidate.down != candidate.up) step(bits, candidate.down, -1);
     return bits;
@@ -52,11 +52,11 @@ class Neighbourhood {
 
  private:
   /// Tensor k and all that are coupled to it, one allowed width up or down.
-  bool step(std::vector<int>& bits, std::size_t k, int way) const {
+  bool step(std::vector<Width>& bits, std::size_t k, int way) const {
     const auto& allowed = items_[k].allowed;
     const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin() + way;
     if (at < 0 || at >= static_cast<std::ptrdiff_t>(allowed.size())) return false;
-    const int to = allowed[static_cast<std::size_t>(at)];
+    const Width to = allowed[static_cast<std::size_t>(at)];
     std::vector<std::size_t> moved = {k};
     for (std::size_t i = 0; i < moved.size(); ++i) {
       const auto& own = items_[moved[i]].allowed;
@@ -70,13 +70,9 @@ class Neighbourhood {
     return true;
   }
 
-  double expected(const std::vector<int>& bits) const {
+  double expected(const std::vector<Width>& bits) const {
     double sum = 0;
-    for (std::size_t k = 0; k < items_.size(); ++k) {
-      const auto& allowed = items_[k].allowed;
-      const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin();
-      sum += losses_[k][static_cast<std::size_t>(at)];
-    }
+    for (std::size_t k = 0; k < items_.size(); ++k) sum += losses_[k][items_[k].position(bits[k])];
     return sum;
   }
 
@@ -88,7 +84,7 @@ class Neighbourhood {
 
 }  // namespace
 
-bool within(const std::vector<Budget>& budgets, const std::vector<int>& bits) {
+bool within(const std::vector<Budget>& budgets, const std::vector<Width>& bits) {
   for (const Budget& budget : budgets)
     for (const Sum& sum : budget.cost.sums)
       if (sum.count(bits) > sum.limit(budget.target)) return false;
@@ -96,18 +92,18 @@ bool within(const std::vector<Budget>& budgets, const std::vector<int>& bits) {
 }
 
 Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
-                         const Couples& couples, std::vector<int> bits, int most,
-                         const std::function<double(const std::vector<int>&)>& loss) {
+                         const Couples& couples, std::vector<Width> bits, int most,
+                         const std::function<double(const std::vector<Width>&)>& loss) {
   Exchange result{std::move(bits)};
   if (most <= 0) return result;
   result.loss = loss(result.bits);
   const Neighbourhood neighbourhood(items, budgets, couples);
-  std::vector<std::vector<int>> seen = {result.bits};
+  std::vector<std::vector<Width>> seen = {result.bits};
   for (bool better = true; better && result.tried < most;) {
     better = false;
     for (const Candidate& candidate : neighbourhood.around(result.bits)) {
       if (result.tried == most) break;
-      const std::vector<int> next = neighbourhood.exchanged(result.bits, candidate);
+      const std::vector<Width> next = neighbourhood.exchanged(result.bits, candidate);
       if (std::find(seen.begin(), seen.end(), next) != seen.end()) continue;
       seen.push_back(next);
       ++result.tried;

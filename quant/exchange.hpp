@@ -8,7 +8,7 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 /// Rounded widths, and better ones by the true loss.
 struct Exchange {
-  std::vector<int> bits;
+  std::vector<Width> bits;
   double loss = 0;    // of these
   int tried = 0;      // losses that were asked for, beyond that of the start
   int exchanged = 0;  // exchanges that were kept
@@ -18,10 +18,10 @@ struct Exchange {
 /// where the budgets then need it, another one down.  Keeps each that lowers `loss`,
 /// the true loss at the widths given; those of least expected loss are tried first.
 Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
-                         const Couples& couples, std::vector<int> bits, int most,
-                         const std::function<double(const std::vector<int>&)>& loss);
+                         const Couples& couples, std::vector<Width> bits, int most,
+                         const std::function<double(const std::vector<Width>&)>& loss);
 
 /// True if no budget is exceeded at these widths.
-bool within(const std::vector<Budget>& budgets, const std::vector<int>& bits);
+bool within(const std::vector<Budget>& budgets, const std::vector<Width>& bits);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

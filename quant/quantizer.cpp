@@ -109,27 +109,27 @@ void Quantizer::visit(nn::Visitor& visitor) {
 }
 
 void Quantizer::freeze(const Width& width) {
-  if (width.whole())
-    return freeze(std::vector<int>(static_cast<std::size_t>(width_count()), width.whole_bits()));
-  check(width_count() == 1, "[quant] a number of levels for rows with widths of their own: got ",
-        width.text(), " for ", info_.name, "; expected whole bits");
-  freeze_policy(fixed_levels(info_.widths, info_.coding, width));
-  levels_ = width;
+  freeze(std::vector<Width>(static_cast<std::size_t>(width_count()), width));
 }
 
-void Quantizer::freeze(const std::vector<int>& bits) {
-  check(std::ssize(bits) == width_count(), "[quant] wrong number of widths for ", info_.name,
-        ": got ", bits.size(), "; expected ", width_count());
-  freeze_policy(fixed_bits(info_.widths, bits));
-  levels_ = {};
-}
-
-void Quantizer::freeze_policy(std::unique_ptr<BitPolicy> fixed) {
+void Quantizer::freeze(const std::vector<Width>& widths) {
+  check(std::ssize(widths) == width_count(), "[quant] wrong number of widths for ", info_.name,
+        ": got ", widths.size(), "; expected ", width_count());
+  std::vector<int> bits;
+  for (const Width& width : widths) {
+    check(width.whole() || widths.size() == 1, "[quant] channels with widths of their own have ",
+          "whole bits: got ", width.text(), " for one of ", info_.name, "; expected ", min_bits,
+          " to ", max_bits, " bits");
+    bits.push_back(width.whole_bits());
+  }
+  auto fixed = widths[0].whole() ? fixed_bits(info_.widths, bits)
+                                 : fixed_levels(info_.widths, info_.coding, widths[0]);
   if (!frozen_) {
     learned_.clear();
     for (Index row = 0; row < width_count(); ++row) learned_.push_back(bits_->bits(row));
   }
   bits_ = std::move(fixed);
+  levels_ = widths[0];
   frozen_ = true;
 }
 
@@ -140,11 +140,11 @@ double Quantizer::mean_hard_bits() const {
 }
 
 Index Quantizer::bytes() const {
-  if (!levels_.whole()) return levels_.bytes(info_.elements);
+  if (width_count() == 1) return hard_width().bytes(info_.elements);
   Index bits = 0;
   for (Index row = 0; row < width_count(); ++row)
     bits += info_.elements / width_count() * hard_bits(row);
-  return (bits + 7) / 8;
+  return Width(1).bytes(bits);
 }
 
 double Quantizer::learned_bits(Index row) const {

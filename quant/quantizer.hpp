@@ -57,15 +57,17 @@ class Quantizer final : public nn::Transform {
   Index width_count() const { return info_.row_widths ? info_.rows : 1; }
 
   /// Replaces the bit policy by a fixed width, one of the candidates or a number of
-  /// levels between two of them; or by a candidate for each row.  Ranges stay, and go on
-  /// learning if they do.  learned_bits() keeps the fractional widths they came from.
+  /// levels between two of them; or by one of the candidates for each row.  Ranges stay, and
+  /// go on learning if they do.  learned_bits() keeps the fractional widths they came from.
   void freeze(const Width& width);
-  void freeze(const std::vector<int>& bits);
+  void freeze(const std::vector<Width>& widths);
   bool frozen() const { return frozen_; }
 
-  /// The width evaluation uses, the candidate it is, or, for levels, is nearest to, and the
+  /// The width evaluation uses; the candidate it is, or, for levels, is nearest to; and the
   /// mean of the stored bits of all rows.
-  Width hard_width(Index row = 0) const { return levels_.whole() ? hard_bits(row) : levels_; }
+  Width hard_width(Index row = 0) const {
+    return levels_.whole() ? Width(hard_bits(row)) : levels_;
+  }
   int hard_bits(Index row = 0) const { return info_.widths[bits_->hard(row)]; }
   double mean_hard_bits() const;
 
@@ -81,7 +83,6 @@ class Quantizer final : public nn::Transform {
  private:
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
-  void freeze_policy(std::unique_ptr<BitPolicy> fixed);
   Ranges level_range(const Ranges& ranges, const Var& bits) const;
   Var level_zero(const Var& zero, const Tensor& bits) const;
   Var damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const;

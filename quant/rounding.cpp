@@ -15,44 +15,50 @@ Index least_cost(const std::vector<RoundingItem>& items, CostUnit unit) {
   return least;
 }
 
-int round_one(const RoundingItem& item, Rounding rounding) {
-  const std::vector<int>& allowed = item.allowed;
-  const auto above = std::lower_bound(allowed.begin(), allowed.end(), item.bits);
-  const int up = above == allowed.end() ? allowed.back() : *above;
-  const int down = above != allowed.end() && *above == item.bits ? *above
-                   : above == allowed.begin()                    ? allowed.front()
-                                                                 : *(above - 1);
+Width round_one(const RoundingItem& item, Rounding rounding) {
+  const std::vector<Width>& allowed = item.allowed;
+  const auto coarser = [&](const Width& width, double bits) {
+    return item.resolution(width) < bits;
+  };
+  const auto above = std::lower_bound(allowed.begin(), allowed.end(), item.bits, coarser);
+  const Width up = above == allowed.end() ? allowed.back() : *above;
+  const bool met = above != allowed.end() && item.resolution(*above) == item.bits;
+  const Width down = met ? *above : above == allowed.begin() ? allowed.front() : *(above - 1);
   if (rounding == Rounding::ceil) return up;
   if (rounding == Rounding::floor) return down;
-  return std::abs(up - item.bits) <= std::abs(item.bits - down) ? up : down;
+  const double to_up = std::abs(item.resolution(up) - item.bits);
+  return to_up <= std::abs(item.bits - item.resolution(down)) ? up : down;
 }
 
 }  // namespace
 
-double RoundingItem::loss(std::size_t i) const {
-  return losses.empty() ? sensitivity * std::pow(4.0, bits - allowed[i]) : losses[i];
+std::size_t RoundingItem::position(const Width& width) const {
+  return static_cast<std::size_t>(std::find(allowed.begin(), allowed.end(), width) -
+                                  allowed.begin());
 }
 
-double expected_loss(const std::vector<RoundingItem>& items, const std::vector<int>& bits) {
+double RoundingItem::loss(std::size_t i) const {
+  return losses.empty() ? sensitivity * std::pow(4.0, bits - resolution(allowed[i])) : losses[i];
+}
+
+double expected_loss(const std::vector<RoundingItem>& items, const std::vector<Width>& bits) {
   double sum = 0;
-  for (std::size_t k = 0; k < items.size(); ++k) {
-    const auto& allowed = items[k].allowed;
-    const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin();
-    sum += items[k].loss(static_cast<std::size_t>(at));
-  }
+  for (std::size_t k = 0; k < items.size(); ++k) sum += items[k].loss(items[k].position(bits[k]));
   return sum;
 }
 
-Index cost_of(const RoundingItem& item, int bits, CostUnit unit) {
-  const Index total = item.elements * bits;
-  return unit == CostUnit::bits ? total : (total + 7) / 8;
+Index cost_of(const RoundingItem& item, const Width& width, CostUnit unit) {
+  return unit == CostUnit::bits ? bits_of(item.elements, width) : width.bytes(item.elements);
 }
 
 void check_items(const std::vector<RoundingItem>& items) {
   for (const RoundingItem& item : items) {
     check(!item.allowed.empty(), "[round] no allowed width for ", item.name);
-    check(std::is_sorted(item.allowed.begin(), item.allowed.end()), "[round] allowed widths of ",
-          item.name, " must rise");
+    const auto rises = [&](const Width& a, const Width& b) {
+      return item.resolution(a) < item.resolution(b);
+    };
+    check(std::is_sorted(item.allowed.begin(), item.allowed.end(), rises),
+          "[round] allowed widths of ", item.name, " must rise");
     check(std::isfinite(item.bits), "[round] the learned width of ", item.name, " is no number");
     check(item.losses.empty() || item.losses.size() == item.allowed.size(),
           "[round] the losses of ", item.name, " are not one for each allowed width");

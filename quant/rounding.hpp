@@ -9,7 +9,7 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
-/// From fractional widths to those that hardware has.
+/// From fractional widths to those that hardware has, whole bits or level counts.
 enum class Rounding { nearest, ceil, floor, budget };
 
 /// The rounding of that name; an Error lists the names.
@@ -20,15 +20,24 @@ struct RoundingItem {
   double bits = 0;  // the learned width
   Index elements = 0;
   double sensitivity = 1;           // loss per bit near `bits`, on any common scale
-  std::vector<int> allowed;         // rising
-  std::vector<double> losses = {};  // at each allowed width; empty: sensitivity 4^(bits - width)
+  std::vector<Width> allowed;       // rising, in resolution and in stored bits
+  std::vector<double> losses = {};  // at each allowed width; empty: by formula
+  Coding coding = Coding::symmetric;
+  bool held = false;  // the one allowed width is given: nothing has to be chosen with it
 
-  /// The loss expected at allowed[i].
+  /// How fine the codes of a width are, in bits: what b is compared with.  What it costs are
+  /// its stored bits.
+  double resolution(const Width& width) const { return width.level_bits(coding); }
+
+  /// The position of an allowed width.
+  std::size_t position(const Width& width) const;
+
+  /// The loss expected at allowed[i]: sensitivity 4^(bits - resolution), unless it is given.
   double loss(std::size_t i) const;
 };
 
 struct Rounded {
-  std::vector<int> bits;      // one for each item
+  std::vector<Width> bits;    // one for each item
   Index cost = 0, limit = 0;  // of one limit
   bool exact = true;          // no other widths lose less, as far as losses are known
   double used() const { return limit ? static_cast<double>(cost) / static_cast<double>(limit) : 0; }
@@ -39,11 +48,11 @@ struct Rounded {
 Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding);
 
 /// The loss expected of all items at these widths, each one of those allowed.
-double expected_loss(const std::vector<RoundingItem>& items, const std::vector<int>& bits);
+double expected_loss(const std::vector<RoundingItem>& items, const std::vector<Width>& bits);
 
 /// What an item costs at a width: bits (N b), or whole bytes (ceil(N b / 8)).
 enum class CostUnit { bits, bytes };
-Index cost_of(const RoundingItem& item, int bits, CostUnit unit);
+Index cost_of(const RoundingItem& item, const Width& width, CostUnit unit);
 
 /// An Error names the first item without allowed widths, with unsorted ones, or
 /// with a learned width that is no number.

@@ -1,37 +1,15 @@
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <sstream>
 
 #include "core/error.hpp"
+#include "quant/coupling.hpp"
 #include "quant/knapsack.hpp"
-#include "quant/rounding.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
 constexpr std::size_t most_combinations = 2401;  // of one item: 7^4
-
-/// Which things belong together.
-class Union {
- public:
-  explicit Union(std::size_t count) : parent_(count) {
-    std::iota(parent_.begin(), parent_.end(), std::size_t{0});
-  }
-  std::size_t of(std::size_t i) const {
-    while (parent_[i] != i) i = parent_[i];
-    return i;
-  }
-  /// The smaller number stands for both.
-  void join(std::size_t a, std::size_t b) {
-    a = of(a);
-    b = of(b);
-    parent_[std::max(a, b)] = std::min(a, b);
-  }
-
- private:
-  std::vector<std::size_t> parent_;
-};
 
 /// A budget's sum, which must be within a limit of its own.
 struct Limit {
@@ -46,50 +24,6 @@ std::vector<Limit> limits_of(const std::vector<Budget>& budgets) {
     for (const Sum& sum : budget.cost.sums)
       limits.push_back({&budget, &sum, sum.limit(budget.target), sum.fineness()});
   return limits;
-}
-
-/// Items with coupled ones sharing their allowed widths and, weighted by size, their
-/// learned width.
-std::vector<RoundingItem> coupled(std::vector<RoundingItem> items, const Couples& couples,
-                                  const Union& together) {
-  for (const auto& [a, b] : couples) {
-    std::vector<int> common;
-    for (const int bits : items[a].allowed)
-      if (std::find(items[b].allowed.begin(), items[b].allowed.end(), bits) !=
-          items[b].allowed.end())
-        common.push_back(bits);
-    check(!common.empty(), "[round] ", items[a].name, " and ", items[b].name,
-          " must have the same width, but no allowed width is common to both; try "
-          "round.couple_adds = false, or the same allowed widths");
-    for (const std::size_t k : {a, b})
-      for (std::size_t i = 0; i < items.size(); ++i)
-        if (together.of(i) == together.of(k)) {
-          RoundingItem& item = items[i];
-          RoundingItem kept = item;
-          kept.allowed.clear();
-          kept.losses.clear();
-          for (std::size_t j = 0; j < item.allowed.size(); ++j)
-            if (std::find(common.begin(), common.end(), item.allowed[j]) != common.end()) {
-              kept.allowed.push_back(item.allowed[j]);
-              kept.losses.push_back(item.loss(j));
-            }
-          item = std::move(kept);
-        }
-  }
-  return items;
-}
-
-/// The learned width of all tensors coupled to `leader`, weighted by size.
-double mean_bits(const std::vector<RoundingItem>& items, const Union& together,
-                 std::size_t leader) {
-  double bits = 0, elements = 0;
-  for (std::size_t k = leader; k < items.size(); ++k)
-    if (together.of(k) == leader) {
-      const auto n = std::max(1.0, static_cast<double>(items[k].elements));
-      bits += n * items[k].bits;
-      elements += n;
-    }
-  return bits / elements;
 }
 
 /// Bytes and bit operations in full, average bits as they are.
@@ -114,7 +48,8 @@ class Joint {
     for (std::size_t k = 0; k < items_.size(); ++k) groups_.join(k, together_.of(k));
     for (const Limit& limit : limits_)
       for (const Sum::Term& term : limit.sum->terms)
-        if (term.right != Sum::none) groups_.join(term.left, term.right);
+        if (term.right != Sum::none && !items_[term.left].held && !items_[term.right].held)
+          groups_.join(term.left, term.right);
     for (const RoundingItem& item : items_) {
       lowest_.push_back(item.allowed.front());
       highest_.push_back(item.allowed.back());
@@ -139,7 +74,7 @@ class Joint {
     Union components = groups_;
     for (const Limit& limit : limits_)
       for (const Sum::Term& term : limit.sum->terms)
-        components.join(limit.sum->terms[0].left, term.left);
+        components.join(owner(limit.sum->terms[0]), owner(term));
     for (std::size_t k = 0; k < items_.size(); ++k)
       if (components.of(k) == k) solve(components, k);
     return {bits_, 0, 0, exact_};
@@ -149,9 +84,14 @@ class Joint {
   /// Tensors that are chosen for together.
   struct Group {
     std::vector<std::size_t> members;
-    std::vector<std::vector<int>> widths;  // of the members, one for each choice
+    std::vector<std::vector<Width>> widths;  // of the members, one for each choice
     std::vector<Choice> choices = {};
   };
+
+  /// The item whose choice a term belongs to: one that is not held, where there is one.
+  std::size_t owner(const Sum::Term& term) const {
+    return term.right != Sum::none && items_[term.left].held ? term.right : term.left;
+  }
 
   /// The first of each set of coupled tensors stands for it.
   std::vector<std::size_t> leaders(const Group& group) const {
@@ -163,8 +103,8 @@ class Joint {
 
   /// The widths of each, fewer (those nearest to the learned one, and the smallest)
   /// where there would be too many combinations.
-  std::vector<std::vector<int>> options(const std::vector<std::size_t>& leaders) {
-    std::vector<std::vector<int>> all;
+  std::vector<std::vector<Width>> options(const std::vector<std::size_t>& leaders) {
+    std::vector<std::vector<Width>> all;
     for (const std::size_t k : leaders) all.push_back(items_[k].allowed);
     const auto combinations = [&] {
       std::size_t product = 1;
@@ -177,20 +117,21 @@ class Joint {
       for (std::size_t i = 0; i < all.size(); ++i)
         if (all[i].size() > all[most].size()) most = i;
       if (all[most].size() <= 2) break;
-      const double bits = items_[leaders[most]].bits;
-      all[most].erase(std::max_element(all[most].begin() + 1, all[most].end(), [&](int a, int b) {
-        return std::abs(a - bits) < std::abs(b - bits);
-      }));
+      const RoundingItem& item = items_[leaders[most]];
+      const auto away = [&](const Width& w) { return std::abs(item.resolution(w) - item.bits); };
+      all[most].erase(
+          std::max_element(all[most].begin() + 1, all[most].end(),
+                           [&](const Width& a, const Width& b) { return away(a) < away(b); }));
     }
     return all;
   }
 
   void enumerate(Group& group, const std::vector<const Limit*>& limits) {
     const std::vector<std::size_t> first = leaders(group);
-    const std::vector<std::vector<int>> widths = options(first);
+    const std::vector<std::vector<Width>> widths = options(first);
     std::vector<std::size_t> digit(first.size());
     for (bool more = true; more;) {
-      std::vector<int> bits = lowest_;
+      std::vector<Width> bits = lowest_;
       for (std::size_t i = 0; i < first.size(); ++i)
         for (const std::size_t k : group.members)
           if (together_.of(k) == first[i]) bits[k] = widths[i][digit[i]];
@@ -205,18 +146,15 @@ class Joint {
     }
   }
 
-  Choice choice(const Group& group, const std::vector<int>& bits,
+  Choice choice(const Group& group, const std::vector<Width>& bits,
                 const std::vector<const Limit*>& limits) const {
     Choice choice;
-    for (const std::size_t k : group.members) {
-      const auto& allowed = items_[k].allowed;
-      const auto at = std::find(allowed.begin(), allowed.end(), bits[k]) - allowed.begin();
-      choice.loss += items_[k].loss(static_cast<std::size_t>(at));
-    }
+    for (const std::size_t k : group.members)
+      choice.loss += items_[k].loss(items_[k].position(bits[k]));
     for (const Limit* limit : limits) {
       Index cost = 0;
       for (const Sum::Term& term : limit->sum->terms)
-        if (groups_.of(term.left) == groups_.of(group.members[0]))
+        if (groups_.of(owner(term)) == groups_.of(group.members[0]))
           cost += limit->sum->count(term, bits, limit->fineness);
       choice.costs.push_back(cost);
     }
@@ -228,7 +166,7 @@ class Joint {
     std::vector<const Limit*> some;
     const Limit* loosest = nullptr;
     for (const Limit& limit : limits_) {
-      if (limit.sum->terms.empty() || components.of(limit.sum->terms[0].left) != component)
+      if (limit.sum->terms.empty() || components.of(owner(limit.sum->terms[0])) != component)
         continue;
       loosest = &limit;
       if (limit.sum->count(highest_) > limit.limit) some.push_back(&limit);
@@ -271,7 +209,7 @@ class Joint {
   Union together_, groups_;
   std::vector<Limit> limits_;
   std::vector<RoundingItem> items_;
-  std::vector<int> lowest_, highest_, nearest_, bits_;
+  std::vector<Width> lowest_, highest_, nearest_, bits_;
   bool exact_ = true;
 };
 

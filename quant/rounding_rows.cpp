@@ -5,28 +5,6 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
-/// `sum` with the widths of some items held: what they are multiplied with is left.
-Sum held_in(Sum sum, const std::vector<char>& held, const std::vector<int>& bits) {
-  std::vector<Sum::Term> free;
-  for (Sum::Term term : sum.terms) {
-    if (term.right == Sum::none) {
-      free.push_back(term);
-      continue;
-    }
-    if (held[term.left]) std::swap(term.left, term.right);
-    if (held[term.right]) {
-      term.count *= bits[term.right];
-      term.right = Sum::none;
-    }
-    if (held[term.left])
-      sum.constant += term.count * bits[term.left];
-    else
-      free.push_back(term);
-  }
-  sum.terms = std::move(free);
-  return sum;
-}
-
 class Turns {
  public:
   Turns(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
@@ -53,18 +31,14 @@ class Turns {
  private:
   /// Rounds the rows, or all else; true if that is better.
   bool turn(bool rows) {
-    std::vector<char> held(items_.size());
     std::vector<RoundingItem> items = items_;
     for (std::size_t k = 0; k < items.size(); ++k) {
-      held[k] = (is_row_[k] != 0) != rows;
-      if (!held[k]) continue;
-      items[k].losses = {expected_loss({items_[k]}, {best_.bits[k]})};
+      items[k].held = (is_row_[k] != 0) != rows;
+      if (!items[k].held) continue;
+      items[k].losses = {items_[k].loss(items_[k].position(best_.bits[k]))};
       items[k].allowed = {best_.bits[k]};
     }
-    std::vector<Budget> budgets = budgets_;
-    for (Budget& budget : budgets)
-      for (Sum& sum : budget.cost.sums) sum = held_in(std::move(sum), held, best_.bits);
-    Rounded next = round_to_budgets(items, budgets, couples_);
+    Rounded next = round_to_budgets(items, budgets_, couples_);
     const double loss = expected_loss(items_, next.bits);
     if (loss >= loss_) return false;
     loss_ = loss;

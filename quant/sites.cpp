@@ -25,10 +25,11 @@ std::vector<std::size_t> first_sites(const std::vector<Quantizer*>& quantizers) 
   return first;
 }
 
-std::vector<int> hard_widths(const std::vector<Quantizer*>& quantizers) {
-  std::vector<int> bits;
-  for (const Site& site : sites_of(quantizers)) bits.push_back(site.quantizer->hard_bits(site.row));
-  return bits;
+std::vector<Width> hard_widths(const std::vector<Quantizer*>& quantizers) {
+  std::vector<Width> widths;
+  for (const Site& site : sites_of(quantizers))
+    widths.push_back(site.quantizer->hard_width(site.row));
+  return widths;
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -27,6 +27,6 @@ std::vector<Site> sites_of(const std::vector<Quantizer*>& quantizers);
 std::vector<std::size_t> first_sites(const std::vector<Quantizer*>& quantizers);
 
 /// The width that evaluation uses, of each site.
-std::vector<int> hard_widths(const std::vector<Quantizer*>& quantizers);
+std::vector<Width> hard_widths(const std::vector<Quantizer*>& quantizers);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -101,11 +101,10 @@ quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, co
   Index cost = 0;
   for (std::size_t k = 0; k < these.size(); ++k) {
     const Quantizer& q = *these[k].quantizer;
-    const int bits = those[k].quantizer->hard_bits(those[k].row);
+    const quant::Width bits = those[k].quantizer->hard_width(those[k].row);
     quant::RoundingItem item{these[k].name(), 0, these[k].elements, 1, {}};
-    for (const int allowed : allowed_widths(recipe, role))
-      if (q.info().widths.find(allowed) >= 0) item.allowed.push_back(allowed);
-    if (!q.bits().parameter()) item.allowed = {bits};
+    item.coding = q.info().coding;
+    item.allowed = q.bits().parameter() ? allowed_widths(recipe, q) : std::vector{bits};
     cost += quant::cost_of(item, bits, quant::CostUnit::bits);
     items.push_back(std::move(item));
   }
@@ -185,7 +184,7 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
     const quant::Rounded drawn = draw_widths(*model, learned, role, recipe, random);
     auto next = drawn.bits.begin();
     for (Quantizer* q : of_role(*model, role)) {
-      q->freeze(std::vector<int>(next, next + q->width_count()));
+      q->freeze({next, next + q->width_count()});
       next += q->width_count();
     }
   }

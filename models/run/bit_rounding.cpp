@@ -31,19 +31,43 @@ double sensitivity(const quant::Widths& widths, double bits, double gain, double
 /// What measure() has found, of the tensors that had a choice.
 nlohmann::ordered_json sensitivity_of(const std::vector<quant::RoundingItem>& items) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
-  for (const quant::RoundingItem& item : items)
-    if (item.allowed.size() > 1)
-      all.push_back({{"name", item.name}, {"bits", item.allowed}, {"losses", item.losses}});
+  for (const quant::RoundingItem& item : items) {
+    if (item.allowed.size() < 2) continue;
+    nlohmann::ordered_json bits = nlohmann::ordered_json::array();
+    for (const quant::Width& width : item.allowed)
+      width.whole() ? bits.push_back(width.whole_bits()) : bits.push_back(width.bits());
+    all.push_back({{"name", item.name}, {"bits", std::move(bits)}, {"losses", item.losses}});
+  }
   return all;
 }
 
 }  // namespace
 
-std::vector<int> allowed_widths(const Recipe& recipe, quant::Role role) {
-  const bool weight = role == quant::Role::weight;
-  std::vector<int> own = weight ? recipe.allowed_weight : recipe.allowed_activation;
-  std::sort(own.begin(), own.end());
-  return own.empty() ? recipe.allowed : own;
+std::vector<quant::Width> allowed_widths(const Recipe& recipe, const quant::Quantizer& quantizer) {
+  const quant::Quantizer::Info& info = quantizer.info();
+  const bool weight = info.role == quant::Role::weight;
+  const auto of_side = [weight](const auto& both, const auto& weights, const auto& activations) {
+    const auto& own = weight ? weights : activations;
+    return own.empty() ? both : own;
+  };
+  std::vector<quant::Width> all;
+  for (const int bits : of_side(recipe.allowed, recipe.allowed_weight, recipe.allowed_activation))
+    if (info.widths.find(bits) >= 0) all.push_back(bits);
+  for (const int levels : of_side(recipe.allowed_levels, recipe.allowed_levels_weight,
+                                  recipe.allowed_levels_activation)) {
+    const auto width = quant::Width::of_levels(levels);
+    if (quant::has_levels(info.widths, info.coding, width)) all.push_back(width);
+  }
+  const auto finer = [&](const quant::Width& a, const quant::Width& b) {
+    const double one = a.level_bits(info.coding), other = b.level_bits(info.coding);
+    return one != other ? one > other : a.bits() < b.bits();
+  };
+  std::sort(all.begin(), all.end(), finer);
+  std::vector<quant::Width> useful;
+  for (const quant::Width& width : all)
+    if (useful.empty() || width.bits() < useful.back().bits()) useful.push_back(width);
+  std::reverse(useful.begin(), useful.end());
+  return useful;
 }
 
 BitRounding::BitRounding(const quant::Workload& workload, const std::vector<quant::Budget>& budgets,
@@ -67,10 +91,10 @@ std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) 
     const double share =
         static_cast<double>(sites_[k].elements) / elements_of(workload_, q.info().role);
     quant::RoundingItem item{sites_[k].name(), learned.bits[k], sites_[k].elements, 0, {}};
+    item.coding = q.info().coding;
     item.sensitivity = sensitivity(widths, item.bits, learned.gain[k], learned.price[k], share);
-    for (const int b : allowed_widths(recipe_, q.info().role))
-      if (is_learned(q) && widths.find(b) >= 0) item.allowed.push_back(b);
-    if (!is_learned(q)) item.allowed = {q.hard_bits(sites_[k].row)};
+    item.allowed = is_learned(q) ? allowed_widths(recipe_, q)
+                                 : std::vector<quant::Width>{q.hard_width(sites_[k].row)};
     check(!item.allowed.empty(), "[round] no allowed width is a candidate of ", item.name,
           "; try round.allowed between ", widths.lowest(), " and ", widths.highest());
     items.push_back(std::move(item));
@@ -110,20 +134,18 @@ Index BitRounding::losses_to_measure() const {
   if (!measures()) return exchanges;
   Index count = 0;
   for (const quant::Site& site : sites_) {
-    const quant::Quantizer& q = *site.quantizer;
-    Index widths = 0;
-    for (const int b : allowed_widths(recipe_, q.info().role))
-      widths += is_learned(q) && q.info().widths.find(b) >= 0;
+    if (!is_learned(*site.quantizer)) continue;
+    const auto widths = static_cast<Index>(allowed_widths(recipe_, *site.quantizer).size());
     if (widths > 1) count += widths;
   }
   return count + exchanges;
 }
 
-void BitRounding::freeze(const std::vector<int>& bits) const {
+void BitRounding::freeze(const std::vector<quant::Width>& bits) const {
   auto next = bits.begin();
   for (quant::Quantizer* q : workload_.quantizers) {
     const auto end = next + q->width_count();
-    q->freeze(std::vector<int>(next, end));
+    q->freeze({next, end});
     next = end;
   }
 }
@@ -131,11 +153,11 @@ void BitRounding::freeze(const std::vector<int>& bits) const {
 /// What each tensor loses at each width, the others at their nearest; noise must
 /// not make more bits look worse.
 void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLoss& loss) const {
-  const std::vector<int> nearest = quant::round_each(items, quant::Rounding::nearest).bits;
+  const std::vector<quant::Width> nearest = quant::round_each(items, quant::Rounding::nearest).bits;
   std::optional<double> at_nearest;  // the same for every tensor
-  const auto loss_at = [&](std::size_t k, int b) {
+  const auto loss_at = [&](std::size_t k, const quant::Width& b) {
     if (b == nearest[k] && at_nearest) return *at_nearest;
-    std::vector<int> bits = nearest;
+    std::vector<quant::Width> bits = nearest;
     bits[k] = b;
     freeze(bits);
     const double measured = loss();
@@ -144,7 +166,7 @@ void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLos
   };
   for (std::size_t k = 0; k < items.size(); ++k) {
     std::vector<double>& losses = items[k].losses;
-    for (const int b : items[k].allowed) {
+    for (const quant::Width& b : items[k].allowed) {
       if (items[k].allowed.size() > 1) {
         const double measured = loss_at(k, b);
         losses.push_back(losses.empty() ? measured : std::min(measured, losses.back()));
@@ -157,6 +179,18 @@ void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLos
   }
 }
 
+nlohmann::ordered_json BitRounding::budgets_met(const quant::Rounded& rounded) const {
+  nlohmann::ordered_json met = nlohmann::ordered_json::object();
+  for (const quant::Budget& budget : budgets_) {
+    const double reached = budget.cost.exact(rounded.bits);
+    met[budget.cost.name] = {{"unit", budget.cost.unit},
+                             {"target", budget.target},
+                             {"reached", reached},
+                             {"slack", budget.target - reached}};
+  }
+  return met;
+}
+
 nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const TrueLoss& loss) const {
   const quant::Couples couples = this->couples();
   std::vector<quant::RoundingItem> all = items(learned);
@@ -165,7 +199,7 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
   if (to_budget()) {
     if (measures()) measure(all, loss);
     rounded = quant::round_rows_to_budgets(all, budgets_, couples, rows());
-    const auto true_loss = [&](const std::vector<int>& bits) {
+    const auto true_loss = [&](const std::vector<quant::Width>& bits) {
       freeze(bits);
       return loss();
     };
@@ -177,20 +211,15 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
   }
   freeze(rounded.bits);
   // Without a search nothing was learned, and where it would have started means nothing.
-  const std::vector<double> whole(rounded.bits.begin(), rounded.bits.end());
+  std::vector<double> whole;
+  for (std::size_t k = 0; k < all.size(); ++k)
+    whole.push_back(rounded.bits[k].level_bits(all[k].coding));
   auto next = recipe_.search.epochs > 0 ? learned.bits.begin() : whole.begin();
   for (quant::Quantizer* q : workload_.quantizers) {
     q->set_learned_bits({next, next + q->width_count()});
     next += q->width_count();
   }
-  nlohmann::ordered_json report = nlohmann::ordered_json::object();
-  for (const quant::Budget& budget : budgets_) {
-    const double reached = budget.cost.exact(rounded.bits);
-    report[budget.cost.name] = {{"unit", budget.cost.unit},
-                                {"target", budget.target},
-                                {"reached", reached},
-                                {"slack", budget.target - reached}};
-  }
+  nlohmann::ordered_json report = budgets_met(rounded);
   if (!budgets_.empty() && to_budget())
     report["rounding"] = {{"exact", rounded.exact},
                           {"losses", recipe_.losses},

@@ -19,8 +19,9 @@ struct LearnedBits {
 /// The loss of the network as it stands, on the batches that rounding may look at.
 using TrueLoss = std::function<double()>;
 
-/// The widths that tensors of a role may be rounded to, rising.
-std::vector<int> allowed_widths(const Recipe& recipe, quant::Role role);
+/// The widths that a tensor may be rounded to, rising: whole ones that are candidates, and level
+/// counts that its codes have; without those that another is as fine as, at no more bits.
+std::vector<quant::Width> allowed_widths(const Recipe& recipe, const quant::Quantizer& quantizer);
 
 /// Makes learned widths whole as a recipe says.
 class BitRounding {
@@ -46,7 +47,8 @@ class BitRounding {
  private:
   std::vector<quant::RoundingItem> items(const LearnedBits& learned) const;
   void measure(std::vector<quant::RoundingItem>& items, const TrueLoss& loss) const;
-  void freeze(const std::vector<int>& bits) const;
+  void freeze(const std::vector<quant::Width>& bits) const;
+  nlohmann::ordered_json budgets_met(const quant::Rounded& rounded) const;
   bool to_budget() const;
   bool measures() const;
 

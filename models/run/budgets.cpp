@@ -39,7 +39,7 @@ std::vector<quant::Budget> budgets_of(const quant::Workload& workload, const Rec
 }
 
 Counts counts_of(const quant::Workload& workload) {
-  const std::vector<int> bits = quant::hard_widths(workload.quantizers);
+  const std::vector<quant::Width> bits = quant::hard_widths(workload.quantizers);
   const auto whole = [&](const quant::Cost& cost) { return static_cast<Index>(cost.exact(bits)); };
   return {whole(quant::model_bytes(workload)), whole(quant::bit_operations(workload)),
           whole(quant::peak_activation_bytes(workload))};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/file.hpp"
 #include "models/run/session.hpp"
@@ -39,6 +40,28 @@ std::vector<nlohmann::json> of_rows(const nlohmann::json& entry, const quant::Qu
   return {entry.begin(), entry.end()};
 }
 
+nlohmann::ordered_json to_json(const quant::Width& width) {
+  if (width.whole()) return width.whole_bits();
+  return {{"levels", width.levels()}};
+}
+
+/// The inverse; nothing if the quantizer has no such width.
+std::optional<quant::Width> width_from(const nlohmann::json& json, const quant::Quantizer& q) {
+  const bool levels = json.is_object() && json.contains("levels") && q.width_count() == 1;
+  const nlohmann::json& number = levels ? json["levels"] : json;
+  if (!number.is_number_integer()) return {};
+  const auto value = number.get<std::int64_t>();
+  if (value < 1 || value > (levels ? 255 : quant::max_bits)) return {};
+  if (!levels) {
+    if (q.info().widths.find(static_cast<int>(value)) < 0) return {};
+    return quant::Width(static_cast<int>(value));
+  }
+  if (value < 2) return {};
+  const auto width = quant::Width::of_levels(static_cast<int>(value));
+  if (!quant::has_levels(q.info().widths, q.info().coding, width)) return {};
+  return width;
+}
+
 }  // namespace
 
 nlohmann::ordered_json hard_bits_json(const quant::Quantizer& quantizer) {
@@ -53,7 +76,7 @@ std::string widths_text(nn::Module& model) {
     nlohmann::ordered_json learned = nlohmann::ordered_json::array(), hard = learned;
     for (Index row = 0; row < q->width_count(); ++row) {
       learned.push_back(q->learned_bits(row));
-      if (q->frozen()) hard.push_back(q->hard_bits(row));
+      if (q->frozen()) hard.push_back(to_json(q->hard_width(row)));
     }
     nlohmann::ordered_json& entry = bits[q->info().name];
     for (const nlohmann::ordered_json& list : {learned, hard})
@@ -77,12 +100,13 @@ void apply_widths(nn::Module& model, const std::string& text, const std::string&
     const std::vector<nlohmann::json> hard = of_rows(bits[name][1], *q);
     check_input(!hard.empty(), "[checkpoint] ", origin, ": fraqat.bits of ", name,
                 " has not one width for each channel: got ", bits[name][1].dump());
-    std::vector<int> widths;
+    std::vector<quant::Width> widths;
     for (const nlohmann::json& one : hard) {
-      widths.push_back(one.is_number_integer() ? one.get<int>() : 0);
-      check_input(q->info().widths.find(widths.back()) >= 0, "[checkpoint] ", origin,
-                  ": fraqat.bits of ", name, " is no candidate: got ", one.dump(), "; expected ",
-                  q->info().widths.lowest(), " to ", q->info().widths.highest());
+      const std::optional<quant::Width> width = width_from(one, *q);
+      check_input(width.has_value(), "[checkpoint] ", origin, ": fraqat.bits of ", name,
+                  " is no candidate: got ", one.dump(), "; expected ", q->info().widths.lowest(),
+                  " to ", q->info().widths.highest());
+      widths.push_back(*width);
     }
     q->freeze(widths);
     q->set_learned_bits({learned.begin(), learned.end()});

@@ -38,7 +38,8 @@ nlohmann::ordered_json hard_bits_json(const quant::Quantizer& quantizer);
 
 /// The widths of all quantizers as JSON, {"conv1.weight_q": [5.31, 5]}: the
 /// fractional one, and the integer one where it is frozen; empty if there are none.
-/// Where every channel has its own they are lists, [[5.31, 2.2], [5, 2]].
+/// Where every channel has its own they are lists, [[5.31, 2.2], [5, 2]]; a level count
+/// is an object, [3.4, {"levels": 11}].
 std::string widths_text(nn::Module& model);
 
 /// Freezes the quantizers of `model` that are frozen in `text`; `origin` is its

@@ -112,6 +112,8 @@ struct Recipe {
   std::string rounding = "budget";                   // round.mode: nearest | ceil | floor | budget
   std::vector<int> allowed = {2, 3, 4, 5, 6, 7, 8};  // round.allowed
   std::vector<int> allowed_weight, allowed_activation;  // round.allowed_weight, ..._activation
+  // round.allowed_levels, ..._weight, ..._activation: level counts that are no power of two
+  std::vector<int> allowed_levels, allowed_levels_weight, allowed_levels_activation;
   bool couple_adds = false;          // round.couple_adds: both inputs of an add at one width
   std::string losses = "estimated";  // round.losses: estimated | measured
   int swap = 0;                      // round.swap: exchanges of widths to try on the true loss

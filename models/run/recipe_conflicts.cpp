@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "models/run/recipe_keys.hpp"
-#include "quant/grid.hpp"
+#include "quant/bits.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -48,8 +48,7 @@ Conflict conflict_in(const std::string& section, const Tensors& t, const Descent
 }
 
 /// The first rule that the tensors of one side break.
-Conflict conflict_in(const std::string& section, const Tensors& t, const std::vector<int>& allowed,
-                     const std::string& allowed_key) {
+Conflict conflict_in(const std::string& section, const Tensors& t) {
   if (t.lowest > t.highest)
     return {section + ".lowest", "got " + to_text(t.lowest) + " with highest = " +
                                      to_text(t.highest) + "; expected lowest <= highest"};
@@ -75,10 +74,6 @@ Conflict conflict_in(const std::string& section, const Tensors& t, const std::ve
   if (t.average_bits > 0 && t.bytes > 0)
     return {section + ".bytes", "got a budget of bytes beside average_bits = " +
                                     to_text(t.average_bits) + "; expected one of the two to be 0"};
-  const auto usable = [&](int bits) { return bits >= t.lowest && bits <= t.highest; };
-  if (t.bits != "fixed" && std::none_of(allowed.begin(), allowed.end(), usable))
-    return {allowed_key, "got no width from " + section + ".lowest = " + to_text(t.lowest) +
-                             " to highest = " + to_text(t.highest) + "; expected at least one"};
   return {};
 }
 
@@ -102,13 +97,58 @@ Conflict conflict_in_channels(const Recipe& r) {
   return {};
 }
 
+/// What one side may be rounded to, and the keys that say so.
+struct Allowed {
+  const std::vector<int>&bits, &levels;
+  std::string bits_key, levels_key;
+};
+
+Allowed allowed_of(const Recipe& r, bool weights) {
+  const std::vector<int>& bits = weights ? r.allowed_weight : r.allowed_activation;
+  const std::vector<int>& levels = weights ? r.allowed_levels_weight : r.allowed_levels_activation;
+  const std::string side = weights ? "_weight" : "_activation";
+  return {bits.empty() ? r.allowed : bits, levels.empty() ? r.allowed_levels : levels,
+          "round.allowed" + (bits.empty() ? "" : side),
+          "round.allowed_levels" + (levels.empty() ? "" : side)};
+}
+
+/// The first rule that the widths which one side may be rounded to break.
+Conflict conflict_in_allowed(const Recipe& r, bool weights) {
+  const Tensors& t = weights ? r.weight : r.activation;
+  const std::string section = weights ? "quant.weight" : "quant.activation";
+  const Allowed allowed = allowed_of(r, weights);
+  for (const int levels : allowed.levels)
+    if (quant::Width::of_levels(levels).whole())
+      return {allowed.levels_key, "got " + to_text(levels) +
+                                      ", a power of two, which whole bits are for; expected "
+                                      "other counts; try " +
+                                      allowed.bits_key};
+  if (t.bits == "fixed") return {};
+  if (weights && t.bits_per_channel && !allowed.levels.empty())
+    return {allowed.levels_key,
+            "got some with quant.weight.bits_per_channel = true, whose channels are stored in "
+            "whole bits; expected none for weights; try round.allowed_levels_activation"};
+  const auto whole = [&](int bits) { return bits >= t.lowest && bits <= t.highest; };
+  const auto counted = [&](int levels) {
+    const auto has = [&](quant::Coding coding) {
+      return quant::has_levels(quant::Widths::range(t.lowest, t.highest), coding,
+                               quant::Width::of_levels(levels));
+    };
+    return weights ? has(quant::Coding::symmetric) : has(quant::Coding::natural);
+  };
+  if (std::none_of(allowed.bits.begin(), allowed.bits.end(), whole) &&
+      std::none_of(allowed.levels.begin(), allowed.levels.end(), counted))
+    return {allowed.bits_key, "got no width from " + section + ".lowest = " + to_text(t.lowest) +
+                                  " to highest = " + to_text(t.highest) +
+                                  "; expected at least one"};
+  return {};
+}
+
 /// The same for one side with the widths that it may be rounded to.
 Conflict conflict_in(const Recipe& r, bool weights) {
-  const std::vector<int>& own = weights ? r.allowed_weight : r.allowed_activation;
-  const std::string key = weights ? "round.allowed_weight" : "round.allowed_activation";
-  return conflict_in(weights ? "quant.weight" : "quant.activation",
-                     weights ? r.weight : r.activation, own.empty() ? r.allowed : own,
-                     own.empty() ? "round.allowed" : key);
+  const Conflict conflict =
+      conflict_in(weights ? "quant.weight" : "quant.activation", weights ? r.weight : r.activation);
+  return conflict.key.empty() ? conflict_in_allowed(r, weights) : conflict;
 }
 
 bool learns(const Tensors& t) { return t.bits != "fixed" && t.bits != "schedule"; }

@@ -114,6 +114,13 @@ void Table::rounding(Recipe& r) {
   keys.back().rising = true;
   range("round.allowed_weight", &r.allowed_weight, quant::binary_bits, quant::max_bits);
   range("round.allowed_activation", &r.allowed_activation, quant::min_bits, quant::max_bits);
+  for (const auto& [name, list] :
+       {std::pair("round.allowed_levels", &r.allowed_levels),
+        std::pair("round.allowed_levels_weight", &r.allowed_levels_weight),
+        std::pair("round.allowed_levels_activation", &r.allowed_levels_activation)}) {
+    range(name, list, 3, 255);
+    keys.back().counted = "level counts";
+  }
   add("round.couple_adds", &r.couple_adds);
   words("round.losses", r.losses, {"estimated", "measured"});
   range("round.swap", &r.swap, 0, 100000);
@@ -174,10 +181,10 @@ std::string Key::expected() const {
     return words.empty() ? "a name of letters, digits, '.', '_' and '-'" : joined(words);
   if (std::holds_alternative<std::vector<double>*>(field))
     return "a list of numbers from " + to_text(least) + " to " + to_text(most);
-  const std::string widths = "widths from " + to_text(least) + " to " + to_text(most);
+  const std::string widths = counted + " from " + to_text(least) + " to " + to_text(most);
   if (std::holds_alternative<WidthsByLayer*>(field)) return "a table, layer = width; " + widths;
   if (std::holds_alternative<std::vector<int>*>(field))
-    return (rising ? "a rising list of one or more " : "a list of different ") + widths;
+    return (rising ? "a rising list of " : "a list of different ") + widths;
   std::string text = std::holds_alternative<double*>(field) ? "a number" : "a whole number";
   if (most == infinity)
     return text + (least_excluded ? " above " : " of at least ") + to_text(least);

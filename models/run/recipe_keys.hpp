@@ -23,7 +23,8 @@ struct Key {
   std::vector<std::string> words = {};  // what a string may be; empty: anything
   double least = 0, most = std::numeric_limits<double>::infinity();
   bool least_excluded = false, most_excluded = false;
-  bool rising = false;  // lists
+  bool rising = false;             // lists
+  std::string counted = "widths";  // what is in a list of whole numbers
 
   /// "float" of "float.rate", "" of "seed".
   std::string section() const;

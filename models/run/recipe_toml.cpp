@@ -46,7 +46,7 @@ bool assign_number(const Key& key, const toml::node& node, Number& field) {
 
 bool assign_list(const Key& key, const toml::node& node, std::vector<int>& field) {
   const auto* array = node.as_array();
-  if (!array || (key.rising && array->empty())) return false;
+  if (!array) return false;
   std::vector<int> list;
   for (const toml::node& element : *array) {
     int width = 0;

@@ -128,11 +128,9 @@ string charts(const RunData& run) {
   html += figure("Bits of the activations",
                  "The learned width of each tensor over time; the image has 8 bits",
                  bits_chart(run, Kind::activation));
-  html +=
-      figure("Final bits of the weights", "Bar: whole bits of the packed model; tick: as learned",
-             final_bits_chart(run, Kind::weight));
-  html += figure("Final bits of the activations",
-                 "Bar: whole bits of the packed model; tick: as learned",
+  html += figure("Final bits of the weights", "Bar: bits in the packed model; tick: as learned",
+                 final_bits_chart(run, Kind::weight));
+  html += figure("Final bits of the activations", "Bar: bits in the packed model; tick: as learned",
                  final_bits_chart(run, Kind::activation));
   html +=
       figure("Bytes of the weights", "Packed codes of each weight tensor", final_bytes_chart(run));

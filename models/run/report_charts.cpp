@@ -105,8 +105,14 @@ void keep_used_bands(Plot& plot) {
   });
 }
 
-/// Whole, or the mean of channels that have a width each.
-std::string width_text(double bits) { return fixed(bits, bits == std::floor(bits) ? 0 : 2); }
+/// "3", "6 levels (2.67)", or of channels that have a width each "2.71 (2-4)".
+std::string width_text(const FinalTensor& t) {
+  const std::string bits = fixed(t.bits, t.bits == std::floor(t.bits) ? 0 : 2);
+  if (std::isfinite(t.levels)) return fixed(t.levels, 0) + " levels (" + bits + ")";
+  if (t.channel_bits.empty()) return bits;
+  const auto [low, high] = std::minmax_element(t.channel_bits.begin(), t.channel_bits.end());
+  return fixed(t.bits, 2) + " (" + fixed(*low, 0) + "-" + fixed(*high, 0) + ")";
+}
 
 }  // namespace
 
@@ -188,11 +194,11 @@ std::string final_bits_chart(const RunData& run, Kind kind) {
     if ((t.role == "weight") != (kind == Kind::weight)) continue;
     const bool learned = std::isfinite(t.learned_bits) && t.learned_bits != t.bits;
     const std::string fractional = learned ? fixed(t.learned_bits, 2) + " \u2192 " : "";
-    bars.push_back({short_name(t.name), kind == Kind::weight ? "c0" : "c1",
-                    fractional + width_text(t.bits),
-                    t.name + ": learned " + fixed(t.learned_bits, 3) + ", rounded to " +
-                        width_text(t.bits) + " bits, " + grouped(t.elements) + " elements",
-                    t.bits, learned ? t.learned_bits : missing});
+    bars.push_back(
+        {short_name(t.name), kind == Kind::weight ? "c0" : "c1", fractional + width_text(t),
+         t.name + ": learned " + fixed(t.learned_bits, 3) + ", rounded to " + width_text(t) +
+             (std::isfinite(t.levels) ? ", " : " bits, ") + grouped(t.elements) + " elements",
+         t.bits, learned ? t.learned_bits : missing});
     if (std::isfinite(t.bits)) most = std::max(most, t.bits);
   }
   if (bars.empty()) return {};

@@ -42,6 +42,20 @@ struct Place {
     return place.value.get<std::string>();
   }
 
+  std::vector<double> numbers(std::string_view key) const {
+    const Place list = at(key);
+    std::vector<double> all;
+    if (list.value.is_null()) return all;
+    check_input(list.value.is_array(), "[report] ", list.where, " is no list: got ",
+                list.value.type_name());
+    for (const Json& number : list.value) {
+      check_input(number.is_number(), "[report] ", list.where, " has what is no number: got ",
+                  number.type_name());
+      all.push_back(number.get<double>());
+    }
+    return all;
+  }
+
   /// Calls f(Place) for every element, each of which must be an object.
   template <class F>
   void each(std::string_view key, F f) const {
@@ -128,7 +142,8 @@ void read_result(RunData& run, const std::string& file) {
   });
   root.each("tensors", [&](const Place& t) {
     run.tensors.push_back({t.text("name"), t.text("layer"), t.text("role"), t.number("elements"),
-                           t.number("learned_bits"), t.number("bits"), t.number("bytes")});
+                           t.number("learned_bits"), t.number("bits"), t.number("bytes"),
+                           t.number("levels"), t.numbers("channel_bits")});
   });
 }
 

@@ -35,6 +35,8 @@ struct Arm {
 struct FinalTensor {
   std::string name, layer, role;
   double elements = missing, learned_bits = missing, bits = missing, bytes = missing;
+  double levels = missing;           // that are no power of two
+  std::vector<double> channel_bits;  // of each output channel, if they differ
 };
 
 struct RunData {

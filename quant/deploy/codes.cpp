@@ -116,7 +116,7 @@ void take_words(std::span<const std::byte> bytes, const Run<std::int8_t>& run,
   }
 }
 
-std::string text_of(const Weight& weight) {
+std::string widths_text(const Weight& weight) {
   if (weight.width.size() > 1) return std::to_string(weight.width.size()) + " widths";
   return weight.width[0].text() + (weight.width[0].whole() ? " bits" : "");
 }
@@ -139,7 +139,7 @@ void unpack_codes(std::span<const std::byte> bytes, Weight& weight, const std::s
   const Index size = weight.bytes();
   check_input(static_cast<Index>(bytes.size()) == size, where, ": wrong size: got ", bytes.size(),
               " bytes; expected ", size, " for ", weight.shape.size(), " codes of ",
-              text_of(weight));
+              widths_text(weight));
   weight.codes.resize(static_cast<std::size_t>(weight.shape.size()));
   const auto runs = runs_of<std::int8_t>(weight);
   if (!weight.width[0].whole()) return take_words(bytes, runs[0], where);

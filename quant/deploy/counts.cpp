@@ -22,9 +22,10 @@ Index bit_operations(const Op& op, const Weight& weight, const Width& read) {
   const Fraction x(read);
   Index above = 0;  // of all channels; several have whole bits
   for (const Width& width : weight.width) above += Fraction(width).above;
-  const Index below = Fraction(weight.width[0]).below * x.below;
+  const Index bits = above * x.above, below = Fraction(weight.width[0]).below * x.below;
   const Index each = products_per_sample(op) / static_cast<Index>(weight.width.size());
-  return (each * above * x.above + below - 1) / below;
+  // Divided first: the product may have more than 64 bits where the quotient has not.
+  return each / below * bits + (each % below * bits + below - 1) / below;
 }
 
 }  // namespace

@@ -30,8 +30,7 @@ struct LevelQuant {
 
   void describe(Attributes& a) const {
     check(bits.size() == 1,
-          "[level_quant] a real width for each row has no codes; freeze the bits "
-          "first");
+          "[level_quant] levels of each row have no codes in common; freeze the bits first");
     const quant::Grid grid = quant::level_grid(coding, width(0));
     Tensor zeros(zero.shape());
     std::transform(zero.data(), zero.data() + zero.size(), zeros.data(),

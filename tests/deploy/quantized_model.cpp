@@ -40,9 +40,9 @@ void freeze_channels(nn::Module& model) {
   Dice dice(3);
   for (quant::Quantizer* q : quant::quantizers(model)) {
     if (q->info().role != quant::Role::weight) continue;
-    std::vector<int> bits;
+    std::vector<quant::Width> bits;
     for (Index row = 0; row < q->width_count(); ++row)
-      bits.push_back(static_cast<int>(dice.whole(2, 8)));
+      bits.emplace_back(static_cast<int>(dice.whole(2, 8)));
     q->freeze(bits);
   }
 }

@@ -65,11 +65,23 @@ TEST_CASE("recipe: a bad file is blamed by line and key") {
       "\"measured\"\n",
       "FILE:5: round.losses: got \"measured\" with quant.weight.bits_per_channel = true, which has "
       "too many widths to try each; expected \"estimated\"");
+  says("[round]\nallowed_levels = [3, 8]\n",
+       "FILE:2: round.allowed_levels: got 8, a power of two, which whole bits are for; expected "
+       "other counts; try round.allowed");
+  says(
+      "[quant.weight]\nper_channel = true\nbits_per_channel = true\n[round]\nallowed_levels = "
+      "[3]\n",
+      "FILE:5: round.allowed_levels: got some with quant.weight.bits_per_channel = true, whose "
+      "channels are stored in whole bits; expected none for weights; try "
+      "round.allowed_levels_activation");
+  says("[round]\nallowed = []\nallowed_levels = [6]\n",
+       "FILE:2: round.allowed: got no width from quant.weight.lowest = 2 to highest = 8; expected "
+       "at least one");
   says("[quant.weight]\naverage_bits = 3\nbytes = 100\n",
        "FILE:3: quant.weight.bytes: got a budget of bytes beside average_bits = 3; expected one of "
        "the two to be 0");
   says("[round]\nallowed = [2, 4, 4]\n",
-       "FILE:2: round.allowed: got [2, 4, 4]; expected a rising list of one or more widths from 1 "
+       "FILE:2: round.allowed: got [2, 4, 4]; expected a rising list of widths from 1 "
        "to 8");
 }
 

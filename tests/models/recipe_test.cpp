@@ -116,6 +116,8 @@ Recipe random_recipe(unsigned seed) {
   r.rounding = dice.word({"nearest", "ceil", "floor", "budget"});
   r.allowed = {4, 5, 8};
   r.allowed_activation = {8, 4};
+  if (!r.weight.bits_per_channel) r.allowed_levels = {11, 3, 6};
+  r.allowed_levels_activation = {5, 7};
   r.couple_adds = dice.whole(0, 1) == 1;
   if (!r.weight.bits_per_channel) r.losses = dice.word({"estimated", "measured"});
   r.swap = dice.whole(0, 50);

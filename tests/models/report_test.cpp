@@ -151,6 +151,22 @@ TEST_CASE("a run that is still going on, or holds next to nothing, has a report"
   }
 }
 
+TEST_CASE("final bits: levels by number, channels by mean and range") {
+  const TemporaryDirectory folder;
+  write_file_atomically(folder / "run.json", std::string_view(R"({"tensors": [
+        {"name": "a.weight_q", "role": "weight", "elements": 9, "bits": 2.6666, "levels": 6},
+        {"name": "b.weight_q", "role": "weight", "elements": 9, "bits": 3},
+        {"name": "c.weight_q", "role": "weight", "elements": 9, "learned_bits": 2.4,
+         "bits": 2.7142, "channel_bits": [2, 4, 2, 3]}]})"));
+  const std::string html = report(folder.path());
+  CHECK(structure(folder, html) == 0);
+  CHECK(has(html, ">6 levels (2.67)<"));
+  CHECK(has(html, "rounded to 6 levels (2.67), 9 elements"));
+  CHECK(has(html, ">3<"));
+  CHECK(has(html, ">2.40 \u2192 2.71 (2-4)<"));
+  CHECK(has(html, "rounded to 2.71 (2-4) bits, 9 elements"));
+}
+
 TEST_CASE("a metrics line without a loss leaves a gap, not a number") {
   const TemporaryDirectory folder;
   write_file_atomically(folder / "metrics.jsonl",
@@ -187,6 +203,10 @@ TEST_CASE("bad files are refused by name, line and key") {
       {"run.json", "{\"arms\": [{}, 3]}", "arms[1] is no object: got number"},
       {"run.json", "{\"arms\": [{\"bytes\": \"9\"}]}", "arms[0].bytes is no number: got string"},
       {"run.json", "{\"tensors\": [{\"role\": 1}]}", "tensors[0].role is no text: got number"},
+      {"run.json", "{\"tensors\": [{\"levels\": []}]}", "tensors[0].levels is no number"},
+      {"run.json", "{\"tensors\": [{\"channel_bits\": 3}]}", "channel_bits is no list"},
+      {"run.json", "{\"tensors\": [{\"channel_bits\": [3, \"4\"]}]}",
+       "channel_bits has what is no number: got string"},
   };
   for (const auto& bad : cases) {
     const TemporaryDirectory run;

@@ -15,7 +15,7 @@ using quant::RoundingItem;
 
 namespace {
 
-RoundingItem item(Index elements, std::vector<int> allowed) {
+RoundingItem item(Index elements, std::vector<quant::Width> allowed) {
   return {"t", 0, elements, 1, std::move(allowed)};
 }
 
@@ -24,7 +24,7 @@ Philox generator(std::uint32_t number) { return {1, Stream::assignment, number};
 }  // namespace
 
 TEST_CASE("random_assignment: within the limit, at least 99 % of it, each item as allowed") {
-  const std::vector<int> all = {2, 3, 4, 5, 6, 7, 8};
+  const std::vector<quant::Width> all = {2, 3, 4, 5, 6, 7, 8};
   const std::vector<RoundingItem> items = {
       item(150, all), item(2400, {2, 4, 8}), item(48000, all),  item(10080, {3, 5}),
       item(840, all), item(9, {2}),          item(123457, all), item(64, all)};
@@ -36,7 +36,7 @@ TEST_CASE("random_assignment: within the limit, at least 99 % of it, each item a
       for (std::size_t k = 0; k < items.size(); ++k) {
         const auto& allowed = items[k].allowed;
         CHECK(std::find(allowed.begin(), allowed.end(), drawn.bits[k]) != allowed.end());
-        const Index bits = items[k].elements * drawn.bits[k];
+        const Index bits = items[k].elements * drawn.bits[k].whole_bits();
         cost += unit == CostUnit::bits ? bits : (bits + 7) / 8;
       }
       CHECK(drawn.cost == cost);
@@ -47,12 +47,12 @@ TEST_CASE("random_assignment: within the limit, at least 99 % of it, each item a
 
 TEST_CASE("random_assignment: every assignment that fills the budget is as likely as another") {
   // Of the 49 of two items only those that sum to 10 fit exactly: (2, 8) ... (8, 2).
-  const std::vector<int> all = {2, 3, 4, 5, 6, 7, 8};
+  const std::vector<quant::Width> all = {2, 3, 4, 5, 6, 7, 8};
   const std::vector<RoundingItem> items = {item(1, all), item(1, all)};
   std::map<int, int> seen;
   constexpr int draws = 7000;
   for (std::uint32_t i = 0; i < draws; ++i)
-    ++seen[random_assignment(items, 10, CostUnit::bits, generator(i)).bits[0]];
+    ++seen[random_assignment(items, 10, CostUnit::bits, generator(i)).bits[0].whole_bits()];
   CHECK(seen.size() == 7);
   double chi2 = 0;
   for (const auto& [bits, count] : seen) chi2 += (count - 1000.0) * (count - 1000.0) / 1000.0;
@@ -68,7 +68,7 @@ TEST_CASE(
 }
 
 TEST_CASE("random_assignment: the same generator draws the same, another one another") {
-  const std::vector<int> all = {2, 3, 4, 5, 6, 7, 8};
+  const std::vector<quant::Width> all = {2, 3, 4, 5, 6, 7, 8};
   const std::vector<RoundingItem> items(12, item(100, all));
   const auto bits = [&](std::uint32_t i) {
     return random_assignment(items, 5000, CostUnit::bits, generator(i)).bits;

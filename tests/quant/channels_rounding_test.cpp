@@ -51,7 +51,7 @@ TEST_CASE("channels: costs are those of the rows, a tensor's codes one stream of
   const auto model = lenet();
   const quant::Workload workload = quant::workload_of(*model, Tensor({1, 28, 28, 1}, Real(0)));
   const std::vector<quant::Site> sites = quant::sites_of(workload.quantizers);
-  std::vector<int> bits;
+  std::vector<quant::Width> bits;
   for (const quant::Site& site : sites) bits.push_back(some_width(site));
   CHECK(sites[1].name() == "conv1.weight_q[0]");
   Index elements = 0, all = 0, bytes = 0, bops = 0, channels = 0;
@@ -135,7 +135,7 @@ TEST_CASE("channels: of a hundred rows the bounds find what the table finds") {
   for (const RoundingItem& item : items) {
     choices.emplace_back();
     for (std::size_t i = 0; i < item.allowed.size(); ++i)
-      choices.back().push_back({item.loss(i), {item.elements * item.allowed[i]}});
+      choices.back().push_back({item.loss(i), {item.elements * item.allowed[i].whole_bits()}});
     all += item.elements;
   }
   const quant::Packing table = quant::pack(choices, {3 * all});

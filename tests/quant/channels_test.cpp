@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "models/models.hpp"
 #include "quant/attach.hpp"
@@ -68,10 +67,10 @@ TEST_CASE("channels: outside training each row is quantized at its own whole wid
     const auto q = quantizer(name, starts);
     calibrate(*q);
     const Tensor y = (*q)(Var(weights())).value();
-    std::vector<int> hard;
+    std::vector<quant::Width> hard;
     for (Index row = 0; row < rows; ++row) {
       CHECK(q->bits().bits(row) == doctest::Approx(starts[std::size_t(row)]).epsilon(1e-4));
-      hard.push_back(q->hard_bits(row));
+      hard.push_back(q->hard_width(row));
       const auto whole = quantizer("fixed", {4});
       calibrate(*whole);
       whole->freeze(hard.back());
@@ -81,7 +80,9 @@ TEST_CASE("channels: outside training each row is quantized at its own whole wid
     CHECK(row_of((*q)(Var(weights())).value(), 3) == row_of(y, 3));
     CHECK(q->learned_bits(3) == doctest::Approx(5.5).epsilon(1e-4));
     CHECK(q->learned_bits() == doctest::Approx(4.7).epsilon(1e-4));
-    CHECK(q->mean_hard_bits() == std::accumulate(hard.begin(), hard.end(), 0) / 5.0);
+    double sum = 0;
+    for (const quant::Width& width : hard) sum += width.bits();
+    CHECK(q->mean_hard_bits() == sum / 5);
   }
 }
 
@@ -236,7 +237,7 @@ TEST_CASE("channels: what cannot have a width for each is refused") {
                        doctest::Contains("[attach] channels with ranges or bit-widths of their "
                                          "own are for weights"),
                        Error);
-  CHECK_THROWS_WITH_AS(quantizer("stochastic", starts)->freeze(std::vector<int>{2, 3}),
+  CHECK_THROWS_WITH_AS(quantizer("stochastic", starts)->freeze(std::vector<quant::Width>{2, 3}),
                        "[quant] wrong number of widths for w: got 2; expected 5", Error);
 }
 

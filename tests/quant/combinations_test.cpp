@@ -7,7 +7,6 @@
 #include "nn/layers.hpp"
 #include "quant/attach.hpp"
 #include "quant/bits_by_name.hpp"
-#include "quant/sites.hpp"
 
 namespace fraqat::combinations_test {
 
@@ -118,7 +117,11 @@ void check_step(nn::Module& model) {
 }
 
 void freeze(nn::Module& model) {
-  for (Quantizer* q : searched(model)) q->freeze(quant::hard_widths({q}));
+  for (Quantizer* q : searched(model)) {
+    std::vector<quant::Width> widths;
+    for (Index row = 0; row < q->width_count(); ++row) widths.push_back(q->hard_width(row));
+    q->freeze(widths);
+  }
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ TEST_CASE("costs: lenet5-bn, counted by hand") {
   const Workload workload = quant::workload_of(*model, image({2, 28, 28, 1}));
   for (const nn::Named<nn::Slot>& slot : nn::slots(*model))
     if (*slot.item) CHECK(dynamic_cast<quant::Quantizer*>(slot.item->get()) != nullptr);
-  std::vector<int> bits;
+  std::vector<quant::Width> bits;
   for (const quant::Quantizer* q : workload.quantizers) bits.push_back(q->hard_bits());
 
   // 28 x 28 outputs of 25 products for 6 channels, and so on.
@@ -124,7 +124,7 @@ TEST_CASE("costs: the most in memory at once, on a graph made by hand") {
   REQUIRE(workload.added.size() == 1);
   CHECK(workload.added[0] == std::pair(std::min(a, b), std::max(a, b)));
   const Cost peak = quant::peak_activation_bytes(workload);
-  std::vector<int> bits(workload.quantizers.size(), 8);
+  std::vector<quant::Width> bits(workload.quantizers.size(), 8);
   const auto at = [&](int bx, int ba, int bb, int bs) {
     bits[x] = bx;
     bits[a] = ba;
@@ -156,7 +156,7 @@ TEST_CASE("costs: residual blocks keep their input alive, and know what they add
                     body = position(workload, "block1.body.bn2.output_q");
   CHECK(workload.added.size() == 3);
   CHECK(workload.added[0] == std::pair(std::min(stem, body), std::max(stem, body)));
-  std::vector<int> bits(workload.quantizers.size(), 2);
+  std::vector<quant::Width> bits(workload.quantizers.size(), 2);
   // block1: its input, the body's result and the sum, 28 x 28 x 8 codes of 2 bits each.
   CHECK(quant::peak_activation_bytes(workload).exact(bits) == 3 * 28 * 28 * 8 * 2 / 8);
 }
@@ -166,7 +166,7 @@ TEST_CASE("costs: limits are whole units") {
   CHECK(bits.limit(2.5) == 750);
   Sum bytes{{{0, Sum::none, 10}}, 4, 8, true};
   CHECK(bytes.limit(20.9) == 20);
-  CHECK(bytes.count(std::vector<int>{3}) == 4 + 4);
+  CHECK(bytes.count(std::vector<quant::Width>{3}) == 4 + 4);
 }
 
 }  // namespace fraqat::cost_test

@@ -79,7 +79,8 @@ std::vector<RoundingItem> four_tensors(Dice& dice) {
   for (int k = 0; k < 4; ++k)
     items.push_back({std::string("t").append(std::to_string(k)), dice.real(2, 8),
                      dice.whole(1, 400), dice.real(0.1, 2),
-                     k == 3 ? std::vector<int>{2, 4, 8} : std::vector<int>{2, 3, 4, 5, 6, 7, 8}});
+                     k == 3 ? std::vector<quant::Width>{2, 4, 8}
+                            : std::vector<quant::Width>{2, 3, 4, 5, 6, 7, 8}});
   return items;
 }
 
@@ -103,11 +104,11 @@ double least_loss(const std::vector<RoundingItem>& items, const std::vector<Budg
   double best = std::numeric_limits<double>::infinity();
   std::vector<std::size_t> at(items.size());
   for (;;) {
-    std::vector<int> bits;
+    std::vector<quant::Width> bits;
     double loss = 0;
     for (std::size_t k = 0; k < items.size(); ++k) {
       bits.push_back(items[k].allowed[at[k]]);
-      loss += items[k].sensitivity * std::pow(4.0, items[k].bits - bits[k]);
+      loss += items[k].sensitivity * std::pow(4.0, items[k].bits - bits[k].whole_bits());
     }
     bool fits = !coupled || bits[1] == bits[3];
     for (const Budget& budget : budgets) fits &= budget.cost.exact(bits) <= budget.target + 1e-6;
@@ -118,10 +119,10 @@ double least_loss(const std::vector<RoundingItem>& items, const std::vector<Budg
   }
 }
 
-double loss_of(const std::vector<RoundingItem>& items, const std::vector<int>& bits) {
+double loss_of(const std::vector<RoundingItem>& items, const std::vector<quant::Width>& bits) {
   double loss = 0;
   for (std::size_t k = 0; k < items.size(); ++k)
-    loss += items[k].sensitivity * std::pow(4.0, items[k].bits - bits[k]);
+    loss += items[k].sensitivity * std::pow(4.0, items[k].bits - bits[k].whole_bits());
   return loss;
 }
 
@@ -208,9 +209,10 @@ TEST_CASE("rounding to budgets: what no budget counts is rounded to the nearest"
                                            {"c", 2.2, 300, 1, {2, 3, 4, 8}}};
   const Sum bits{{{0, Sum::none, 100}}, 0, 100, false};
   const std::vector<Budget> budgets = {{Cost{"weight", "average_bits", {bits}}, 3.9}};
-  CHECK(quant::round_to_budgets(items, budgets).bits == std::vector<int>{3, 4, 2});
+  CHECK(quant::round_to_budgets(items, budgets).bits == std::vector<quant::Width>{3, 4, 2});
   // Together: (5.6 + 3 * 2.2) / 4 = 3.05, and neither 3 nor 5 is allowed for both.
-  CHECK(quant::round_to_budgets(items, budgets, {{1, 2}}).bits == std::vector<int>{3, 4, 4});
+  CHECK(quant::round_to_budgets(items, budgets, {{1, 2}}).bits ==
+        std::vector<quant::Width>{3, 4, 4});
 }
 
 TEST_CASE("rounding to budgets: errors say what to try") {
@@ -235,10 +237,11 @@ TEST_CASE("exchange: goes downhill on the true loss, within the budgets and the 
   const Sum bits{{{0, Sum::none, 100}, {1, Sum::none, 100}, {2, Sum::none, 100}}, 0, 300, false};
   const std::vector<Budget> budgets = {{Cost{"weight", "average_bits", {bits}}, 4}};
   int asked = 0;
-  const auto truth = [&](const std::vector<int>& b) {
+  const auto truth = [&](const std::vector<quant::Width>& b) {
     ++asked;
     CHECK(quant::within(budgets, b));
-    return 16 * std::pow(4.0, -b[0]) + std::pow(4.0, -b[1]) + 0.25 * std::pow(4.0, -b[2]);
+    return 16 * std::pow(4.0, -b[0].bits()) + std::pow(4.0, -b[1].bits()) +
+           0.25 * std::pow(4.0, -b[2].bits());
   };
   const quant::Exchange found = quant::exchange_widths(items, budgets, {}, {4, 4, 4}, 200, truth);
   CHECK(found.exchanged >= 1);
@@ -249,7 +252,7 @@ TEST_CASE("exchange: goes downhill on the true loss, within the budgets and the 
   const quant::Exchange few = quant::exchange_widths(items, budgets, {}, {4, 4, 4}, 2, truth);
   CHECK(few.tried == 2);
   const quant::Exchange none = quant::exchange_widths(items, budgets, {}, {4, 4, 4}, 0, truth);
-  CHECK(none.bits == std::vector<int>{4, 4, 4});
+  CHECK(none.bits == std::vector<quant::Width>{4, 4, 4});
   CHECK(asked == 3);
 }
 

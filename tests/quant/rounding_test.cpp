@@ -27,7 +27,7 @@ std::vector<RoundingItem> random_items(std::uint32_t seed, int count) {
                       1 + static_cast<Index>(r[1] % 5000),
                       0.1 + double(uniform(r[2])),
                       {}};
-    item.allowed = r[3] % 2 ? std::vector<int>{2, 3, 4, 5, 6, 7, 8} : std::vector<int>{2, 4, 8};
+    item.allowed = r[3] % 2 ? std::vector<quant::Width>{2, 3, 4, 5, 6, 7, 8} : std::vector<quant::Width>{2, 4, 8};
     items.push_back(item);
   }
   return items;
@@ -46,7 +46,8 @@ struct Exhaustive {
       if (cost <= limit && double(cost) >= least_use * double(limit)) best = std::min(best, loss);
       return;
     }
-    for (const int a : items[k].allowed) {
+    for (const quant::Width& width : items[k].allowed) {
+      const int a = width.whole_bits();
       const Index bits = items[k].elements * a;
       search(k + 1, cost + (unit == CostUnit::bits ? bits : (bits + 7) / 8),
              loss + items[k].sensitivity * std::pow(4.0, items[k].bits - a));
@@ -60,20 +61,20 @@ double least(const std::vector<RoundingItem>& items, Index limit, CostUnit unit,
   return all.best;
 }
 
-double loss_of(const std::vector<RoundingItem>& items, const std::vector<int>& bits) {
+double loss_of(const std::vector<RoundingItem>& items, const std::vector<quant::Width>& bits) {
   double loss = 0;
   for (std::size_t k = 0; k < items.size(); ++k)
-    loss += items[k].sensitivity * std::pow(4.0, items[k].bits - bits[k]);
+    loss += items[k].sensitivity * std::pow(4.0, items[k].bits - bits[k].whole_bits());
   return loss;
 }
 
 }  // namespace
 
 TEST_CASE("rounding: each width by itself") {
-  const auto round = [](double b, std::vector<int> allowed, Rounding how) {
+  const auto round = [](double b, std::vector<quant::Width> allowed, Rounding how) {
     return quant::round_each({{"t", b, 10, 1, std::move(allowed)}}, how).bits[0];
   };
-  const std::vector<int> all = {2, 3, 4, 5, 6, 7, 8}, some = {2, 4, 8};
+  const std::vector<quant::Width> all = {2, 3, 4, 5, 6, 7, 8}, some = {2, 4, 8};
   CHECK(round(5.3, all, Rounding::nearest) == 5);
   CHECK(round(5.5, all, Rounding::nearest) == 6);
   CHECK(round(5.3, all, Rounding::ceil) == 6);
@@ -115,7 +116,7 @@ TEST_CASE("rounding: the knapsack finds what trying everything finds") {
 
 TEST_CASE("rounding: a budget below the least is refused") {
   const std::vector<RoundingItem> items = {{"a", 3, 100, 1, {2, 3}}, {"b", 3, 50, 1, {2, 3}}};
-  CHECK(quant::round_to_budget(items, 300, CostUnit::bits).bits == std::vector<int>{2, 2});
+  CHECK(quant::round_to_budget(items, 300, CostUnit::bits).bits == std::vector<quant::Width>{2, 2});
   CHECK_THROWS_WITH_AS(quant::round_to_budget(items, 299, CostUnit::bits),
                        "[round] the budget is below the least there is: got 299 bits; expected at "
                        "least 300; try a larger budget or smaller allowed widths",

@@ -19,30 +19,30 @@ std::vector<quant::Quantizer*> of_role(nn::Module& model, quant::Role role) {
 }
 
 /// What the tensors cost at their rounded widths: bits, or whole bytes and `overhead`.
-Index cost_of(const std::vector<quant::Quantizer*>& all, const std::vector<int>& bits, bool bytes) {
+Index cost_of(const std::vector<quant::Quantizer*>& all, const std::vector<quant::Width>& bits, bool bytes) {
   Index cost = 0;
   for (std::size_t k = 0; k < all.size(); ++k) {
     const Index n = all[k]->info().elements;
-    cost += bytes ? (n * bits[k] + 7) / 8 + 8 * all[k]->info().channels + 4 : n * bits[k];
+    cost += bytes ? bits[k].bytes(n) + 8 * all[k]->info().channels + 4 : n * bits[k].whole_bits();
   }
   return cost;
 }
 
 /// The most that any assignment of 2 to 8 bits uses of `limit`, by trying all.
 Index best_use(const std::vector<quant::Quantizer*>& all, Index limit, bool bytes) {
-  std::vector<int> bits(all.size(), 2);
+  std::vector<quant::Width> bits(all.size(), 2);
   Index best = 0;
   for (std::size_t k = 0; k < bits.size();) {
     const Index cost = cost_of(all, bits, bytes);
     if (cost <= limit) best = std::max(best, cost);
-    for (k = 0; k < bits.size() && bits[k] == 8; ++k) bits[k] = 2;
-    if (k < bits.size()) ++bits[k];
+    for (k = 0; k < bits.size() && bits[k] == quant::Width(8); ++k) bits[k] = 2;
+    if (k < bits.size()) bits[k] = bits[k].whole_bits() + 1;
   }
   return best;
 }
 
 void check_budget(const std::vector<quant::Quantizer*>& all, double limit, bool bytes) {
-  std::vector<int> bits;
+  std::vector<quant::Width> bits;
   for (const quant::Quantizer* q : all) bits.push_back(q->hard_bits());
   const auto cost = static_cast<double>(cost_of(all, bits, bytes));
   CHECK(cost <= limit + 1e-6);

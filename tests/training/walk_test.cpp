@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "models/run/budgets.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/run.hpp"
 #include "nn/state.hpp"
@@ -33,11 +35,15 @@ Index mismatches_of(const run::Session& session, const run::Recipe& recipe,
   run::BitSearch search(*model, recipe);
   run::train(session, *model, recipe, recipe.search, {"search"}, &search);
   search.round();
+  const run::Counts predicted = run::counts_of(search.workload());
   run::train(session, *model, recipe, recipe.finetune, {"finetune", 1});
   run::reestimate_batch_norm(session, *model, recipe);
   const deploy::Graph graph = run::lower(*model, recipe);
   const deploy::Packed packed =
       deploy::unpack(deploy::pack(graph, run::model_info(recipe)), "the walk");
+  const run::Counts counted{deploy::data_bytes(packed.graph), deploy::bit_operations(packed.graph),
+                            deploy::peak_activation_bytes(packed.graph)};
+  CHECK(counted == predicted);
   const auto batches = run::batches_of(session.test(), recipe.batch);
   const deploy::Verification verified = deploy::verify(packed.graph, &graph, nullptr, batches);
   CHECK(verified.samples == session.test()->size());
@@ -47,7 +53,9 @@ Index mismatches_of(const run::Session& session, const run::Recipe& recipe,
 
 }  // namespace
 
-TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
+namespace {
+
+run::Recipe short_walk() {
   run::Recipe recipe = test::tiny_recipe("tiny-resnet");
   recipe.batch = 4;
   recipe.train_limit = 8;
@@ -55,10 +63,21 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
   recipe.weight.highest = recipe.activation.highest = 5;
   recipe.calibration_batches = 1;
   recipe.reestimate_batches = 1;
-  const test::TinySession session(recipe);
+  return recipe;
+}
+
+nn::NamedTensors trained(const run::Session& session, const run::Recipe& recipe) {
   const auto model = run::make_model(recipe);
-  run::train(*session, *model, recipe, recipe.float_training, {"float"});
-  const nn::NamedTensors start = nn::state_of(*model);
+  run::train(session, *model, recipe, recipe.float_training, {"float"});
+  return nn::state_of(*model);
+}
+
+}  // namespace
+
+TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
+  run::Recipe recipe = short_walk();
+  const test::TinySession session(recipe);
+  const nn::NamedTensors start = trained(*session, recipe);
   int pairs = 0;
   for (const std::string& bits : quant::bit_policies())
     for (const char* range : {"minmax", "percentile", "mse", "kl", "learned"})
@@ -79,6 +98,72 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
         recipe.activation.affine = affine;
         CHECK(mismatches_of(*session, recipe, start) == 0);
       }
+}
+
+TEST_CASE("walk: every policy that can has a width for each channel in the packed file") {
+  run::Recipe recipe = short_walk();
+  recipe.weight.per_channel = recipe.weight.bits_per_channel = true;
+  recipe.weight.random_start = true;  // or there would be nothing to tell apart
+  recipe.rounding = "nearest";
+  const test::TinySession session(recipe);
+  const nn::NamedTensors start = trained(*session, recipe);
+  for (const std::string& bits : quant::bit_policies()) {
+    if (!quant::has_row_widths(bits)) continue;
+    for (const char* range : {"minmax", "mse", "learned"}) {
+      CAPTURE(bits);
+      CAPTURE(std::string(range));
+      recipe.weight.bits = recipe.activation.bits = bits;
+      recipe.weight.range = recipe.activation.range = range;
+      recipe.activation.affine = !recipe.activation.affine;
+      CHECK(mismatches_of(*session, recipe, start) == 0);
+    }
+  }
+}
+
+TEST_CASE("walk: every policy that learns ends at level counts in the packed file") {
+  run::Recipe recipe = short_walk();
+  recipe.allowed = {};
+  recipe.allowed_levels = {3, 5, 6, 7, 9, 11, 12, 13, 19, 22, 27};
+  recipe.weight.random_start = recipe.activation.random_start = true;
+  recipe.rounding = "nearest";
+  const test::TinySession session(recipe);
+  const nn::NamedTensors start = trained(*session, recipe);
+  for (const std::string& bits : quant::bit_policies()) {
+    if (bits == "fixed" || bits == "schedule") continue;
+    for (const char* range : {"minmax", "mse", "learned"}) {
+      CAPTURE(bits);
+      CAPTURE(std::string(range));
+      recipe.weight.bits = recipe.activation.bits = bits;
+      recipe.weight.range = recipe.activation.range = range;
+      recipe.weight.per_channel = recipe.activation.affine;
+      recipe.activation.affine = !recipe.activation.affine;
+      CHECK(mismatches_of(*session, recipe, start) == 0);
+    }
+  }
+}
+
+TEST_CASE("walk: a whole run of channels or of level counts meets its budgets and is verified") {
+  for (const bool channels : {false, true}) {
+    CAPTURE(channels);
+    run::Recipe recipe = test::tiny_recipe("tiny-resnet");
+    recipe.train_limit = 64;
+    recipe.test_limit = 32;
+    recipe.weight.start = recipe.activation.start = 3;
+    recipe.weight.per_channel = recipe.weight.bits_per_channel = channels;
+    recipe.weight.average_bits = recipe.activation.average_bits = 2.75;
+    recipe.budget.bops = 1.4e7;
+    recipe.random = 1;
+    if (!channels) recipe.allowed_levels = {3, 5, 6, 9, 11, 13};
+    const ordered_json result = run_quietly(recipe);
+    CHECK(result["mismatches"] == 0);
+    CHECK(result["avg_weight_bits"].get<double>() <= 2.75);
+    CHECK(result["avg_activation_bits"].get<double>() <= 2.75);
+    CHECK(result["bops"].get<double>() <= 1.4e7);
+    bool some = false;
+    for (const ordered_json& tensor : result["tensors"])
+      some |= tensor.contains(channels ? "channel_bits" : "levels");
+    CHECK(some);
+  }
 }
 
 TEST_CASE("walk: binary and ternary weights verify, and cost a bit and two") {
@@ -109,6 +194,25 @@ TEST_CASE("walk: a width of one bit can be learned, of weights alone") {
   const ordered_json result = run_quietly(recipe);
   CHECK(result["mismatches"] == 0);
   CHECK(result["avg_weight_bits"].get<double>() <= 1.5);
+}
+
+TEST_CASE("walk: a width for each channel is packed as predicted, and verifies") {
+  for (const char* name : {"lenet5-bn", "tiny-resnet"}) {
+    run::Recipe recipe = test::tiny_recipe(name);
+    recipe.train_limit = 64;
+    recipe.weight.per_channel = recipe.weight.bits_per_channel = true;
+    recipe.weight.random_start = true;
+    recipe.weight.average_bits = 3;
+    const ordered_json result = run_quietly(recipe);
+    CAPTURE(std::string(name));
+    CHECK(result["mismatches"] == 0);
+    CHECK(result["avg_weight_bits"] <= 3.0);
+    std::size_t most = 0;  // different widths in a weight
+    for (const ordered_json& tensor : result["tensors"])
+      if (tensor.contains("channel_bits"))
+        most = std::max(most, tensor["channel_bits"].get<std::set<int>>().size());
+    CHECK(most >= 2);
+  }
 }
 
 TEST_CASE("walk: every network by name goes the whole way") {
