@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
@@ -13,15 +14,17 @@ double Price::slope(std::size_t k, double b) const {
 
 Var Price::on_tape(const std::vector<Quantizer*>& all) const {
   Var total;
-  const std::vector<std::size_t> first = first_sites(all);
-  for (std::size_t k = 0; k < all.size(); ++k) {
-    const Var b = all[k]->bits().bits_on_tape();
+  std::size_t site = 0;  // the first of the quantizer
+  for (Quantizer* q : all) {
+    const std::size_t first =
+        std::exchange(site, site + static_cast<std::size_t>(q->width_count()));
+    const Var b = q->bits().bits_on_tape();
     if (!b) continue;
     Var cost = power == 1 ? b : power == 2 ? op::mul(b, b) : op::pow(b, static_cast<Real>(power));
     if (!weights.empty()) {
       Tensor of_rows(b.shape());
       for (Index row = 0; row < of_rows.size(); ++row)
-        of_rows[row] = static_cast<Real>(weights[first[k] + static_cast<std::size_t>(row)]);
+        of_rows[row] = static_cast<Real>(weights[first + static_cast<std::size_t>(row)]);
       cost = op::mul(cost, Var(of_rows));
     }
     cost = op::sum(cost);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace fraqat::run {
 namespace {
@@ -79,9 +80,10 @@ void PricedBits::step(bool warm, bool tail) {
 /// The gradient of a priced width is that of the task and that of its price;
 /// what is left without the second, beyond rounding, is the first.
 void PricedBits::note_task_gradients() {
-  const std::vector<std::size_t> first = quant::first_sites(priced_);
+  std::size_t site = 0;
   for (std::size_t k = 0; k < priced_.size(); ++k) {
     const quant::BitPolicy& bits = priced_[k]->bits();
+    const std::size_t first = std::exchange(site, site + static_cast<std::size_t>(bits.rows()));
     const Var parameter = bits.parameter();
     if (!parameter.grad()) continue;
     const Index size = parameter.value().size() / bits.rows();
@@ -89,7 +91,7 @@ void PricedBits::note_task_gradients() {
     for (Index row = 0; row < bits.rows(); ++row) {
       std::copy_n(parameter.value().data() + row * size, size, copies.begin());
       const std::span<const double> at(copies.data(), static_cast<std::size_t>(size));
-      const double force = price_.slope(first[k] + static_cast<std::size_t>(row), bits.bits(row));
+      const double force = price_.slope(first + static_cast<std::size_t>(row), bits.bits(row));
       for (std::size_t i = 0; i < at.size(); ++i) {
         const double price = force * bits.slope(at, i);
         const Real gradient = parameter.grad()[row * size + static_cast<Index>(i)];
