@@ -55,7 +55,7 @@ ModelFile float_network(const QuantizeOptions& options) {
 }
 
 /// What the short options say in the keys of a recipe; --set has the last word.
-std::vector<std::string> settings_of(const QuantizeOptions& options) {
+std::vector<std::string> short_settings(const QuantizeOptions& options) {
   std::vector<std::string> settings;
   const auto set = [&](const std::string& key, const auto& value, const auto& unset) {
     if (value == unset) return;
@@ -126,8 +126,8 @@ Json for_people(Json result, const run::Recipe& recipe) {
 
 int quantize(const QuantizeOptions& options) {
   const ModelFile network = float_network(options);
-  const run::Recipe recipe = run::post_training_recipe(network.checkpoint->recipe,
-                                                       settings_of(options), options.sensitivity);
+  const run::Recipe recipe = run::post_training_recipe(
+      network.checkpoint->recipe, short_settings(options), options.sensitivity);
   const fs::path out = options.out.empty() ? fs::path("runs") / recipe.name : fs::path(options.out);
   note_signals();
   Json result;
