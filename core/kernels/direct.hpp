@@ -5,9 +5,10 @@
 // What the direct convolutions share: which outputs see which part of the window.
 namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS {
 
-/// How many pixels a tile of B vectors has: their sums fill the registers.
+/// How many pixels a tile of B vectors has: their sums fill the registers, of 32 not quite
+/// all, since every pixel wants a pointer, too, and of these there are 16.
 constexpr Index pixels_of_tile(Index B) {
-  return registers == 32 ? (B == 1 ? 16 : 12) : (B == 1 ? 12 : 6);
+  return registers == 32 ? (B == 1 ? 12 : 10) : (B == 1 ? 12 : 6);
 }
 inline constexpr Index most_pixels = pixels_of_tile(1);
 
