@@ -27,7 +27,8 @@ std::vector<RoundingItem> random_items(std::uint32_t seed, int count) {
                       1 + static_cast<Index>(r[1] % 5000),
                       0.1 + double(uniform(r[2])),
                       {}};
-    item.allowed = r[3] % 2 ? std::vector<quant::Width>{2, 3, 4, 5, 6, 7, 8} : std::vector<quant::Width>{2, 4, 8};
+    item.allowed = r[3] % 2 ? std::vector<quant::Width>{2, 3, 4, 5, 6, 7, 8}
+                            : std::vector<quant::Width>{2, 4, 8};
     items.push_back(item);
   }
   return items;

@@ -19,7 +19,8 @@ std::vector<quant::Quantizer*> of_role(nn::Module& model, quant::Role role) {
 }
 
 /// What the tensors cost at their rounded widths: bits, or whole bytes and `overhead`.
-Index cost_of(const std::vector<quant::Quantizer*>& all, const std::vector<quant::Width>& bits, bool bytes) {
+Index cost_of(const std::vector<quant::Quantizer*>& all, const std::vector<quant::Width>& bits,
+              bool bytes) {
   Index cost = 0;
   for (std::size_t k = 0; k < all.size(); ++k) {
     const Index n = all[k]->info().elements;
