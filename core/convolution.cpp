@@ -1,5 +1,7 @@
 #include "core/convolution.hpp"
 
+#include "core/parallel.hpp"
+
 // Which way is the fastest was measured: core/kernels/README.md has the table.
 namespace fraqat::inline FRAQAT_PRECISION::convolution {
 namespace {
@@ -32,6 +34,18 @@ void forward(const Convolution& c, const Real* x, const Real* weight, const Real
   im2col::forward(c, x, weight, bias, y);
 }
 
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y,
+             const Finish& finish) {
+  if (!depthwise::suits(c) && direct_forward(c))
+    return direct::forward(c, x, weight, bias, y, finish);
+  forward(c, x, weight, bias, y);
+  const SampleChunks chunks(c.N);
+  parallel_for(chunks.count, [&](Index i) {
+    const Index at = chunks.begin(i) * c.outputs();
+    finish(at, chunks.end(i) * c.outputs() - at, y);
+  });
+}
+
 void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx) {
   if (depthwise::suits(c)) return depthwise::backward_data(c, dy, weight, dx);
   if (direct_backward_data(c)) return direct::backward_data(c, dy, weight, dx);
@@ -48,3 +62,12 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::convolution
+
+namespace fraqat::inline FRAQAT_PRECISION {
+
+void Finish::operator()(Index at, Index count, Real* y) const {
+  kernels::active().channels.forward(scale, count / scale.C, relu, y + at,
+                                     addend ? addend + at : nullptr, y + at);
+}
+
+}  // namespace fraqat::inline FRAQAT_PRECISION

@@ -33,11 +33,31 @@ struct SampleChunks {
 
 }  // namespace fraqat
 
+namespace fraqat::inline FRAQAT_PRECISION {
+
+/// What becomes of the sums of a convolution while they are in the cache: batch norm
+/// with given statistics, plus the addend (as large as y, or null), rectified if so
+/// said.  Nothing where the scale is of no channels.
+struct Finish {
+  kernels::ChannelScale scale = {};
+  bool relu = false;
+  const Real* addend = nullptr;
+
+  explicit operator bool() const { return scale.C > 0; }
+
+  /// Does it to `count` numbers of y from `at` on: whole rows of channels.
+  void operator()(Index at, Index count, Real* y) const;
+};
+
+}  // namespace fraqat::inline FRAQAT_PRECISION
+
 /// Each of the three by the fastest way that is right; the ways follow.
 namespace fraqat::inline FRAQAT_PRECISION::convolution {
 
-/// y = x * weight + bias; bias may be null.
+/// y = x * weight + bias, and finished if so said; bias may be null.
 void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y,
+             const Finish& finish);
 
 /// dx from dy.
 void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
@@ -100,6 +120,8 @@ bool suits_backward_data(const Convolution& c);
 bool suits_backward_weights(const Convolution& c);
 
 void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y);
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y,
+             const Finish& finish);
 void backward_data(const Convolution& c, const Real* dy, const Real* weight, Real* dx);
 void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
                       Real* dbias);

@@ -25,14 +25,18 @@ WeightPitch weight_pitch(const Convolution& c) {
   return {c.patch(), c.S * c.group_inputs(), c.group_inputs(), 1};
 }
 
-// Calls body(n, count) for runs of samples that go together; runs in parallel.
-void run(const DirectConvolution& d, Index samples, const Real* x, const Real* packed, Real* y) {
+// By runs of samples that go together, in parallel; `then(n, count)` follows each.
+template <class Then>
+void run(const DirectConvolution& d, Index samples, const Real* x, const Real* packed, Real* y,
+         const Then& then) {
   const SampleChunks chunks(samples);
   const Index most = std::max(Index{1}, group_numbers / (d.x.sample + d.y.sample));
   parallel_for(chunks.count, [&](Index chunk) {
-    for (Index n = chunks.begin(chunk); n < chunks.end(chunk); n += most)
-      kernel().forward(d, std::min(most, chunks.end(chunk) - n), x + n * d.x.sample, packed,
-                       y + n * d.y.sample);
+    for (Index n = chunks.begin(chunk); n < chunks.end(chunk); n += most) {
+      const Index count = std::min(most, chunks.end(chunk) - n);
+      kernel().forward(d, count, x + n * d.x.sample, packed, y + n * d.y.sample);
+      then(n, count);
+    }
   });
 }
 
@@ -63,7 +67,8 @@ void backward_data(const Convolution& c, const Residue& row, const Residue& colu
   Tensor packed({kernel().packed(d)});
   kernel().pack(d, {1, -c.stride * w.row, -c.stride * w.column, c.patch()},
                 weight + row.tap * w.row + column.tap * w.column, nullptr, packed.data());
-  run(d, c.N, dy, packed.data(), dx + row.first * x.row + column.first * x.column);
+  run(d, c.N, dy, packed.data(), dx + row.first * x.row + column.first * x.column,
+      [](Index, Index) {});
 }
 
 }  // namespace
@@ -77,12 +82,20 @@ bool suits_backward_data(const Convolution& c) {
 bool suits_backward_weights(const Convolution& c) { return suits_forward(c); }
 
 void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y) {
+  forward(c, x, weight, bias, y, {});
+}
+
+void forward(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y,
+             const Finish& finish) {
   const DirectConvolution d = direct(c);
   Tensor packed({kernel().packed(d)});
   for (Index g = 0; g < c.groups; ++g) {
     kernel().pack(d, weight_pitch(c), weight + g * d.O * c.patch(), bias ? bias + g * d.O : nullptr,
                   packed.data());
-    run(d, c.N, x + g * d.C, packed.data(), y + g * d.O);
+    const bool whole = finish && g == c.groups - 1;
+    run(d, c.N, x + g * d.C, packed.data(), y + g * d.O, [&](Index n, Index count) {
+      if (whole) finish(n * c.outputs(), count * c.outputs(), y);
+    });
   }
 }
 

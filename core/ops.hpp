@@ -156,6 +156,9 @@ struct Conv2dOptions {
 /// [N, (H + top + bottom - dilation (R - 1) - 1) / stride + 1, ..., O].
 Var conv2d(const Var& x, const Var& weight, const Var& bias = {}, const Conv2dOptions& = {});
 
+/// The shape that conv2d gives; an Error where it would give one.
+Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& = {});
+
 struct ConvTranspose2dOptions {
   Index stride = 1;
   Padding padding = 0;       // what is cut off from each side of the result
@@ -211,6 +214,22 @@ struct BatchNormOptions {
 /// are those of add and relu behind it.
 Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
                const BatchNormOptions& = {}, const Var& addend = {});
+
+/// batch_norm with running statistics, prepared: (x - mean) factor + shift per channel,
+/// then the addend (none, or of the result's shape), then relu.
+struct NormalisedChannels {
+  Tensor mean, factor, shift;
+  bool relu = false;
+  Var addend = {};
+};
+NormalisedChannels normalised_channels(const Var& gamma, const Var& beta,
+                                       const BatchNormState& state, const BatchNormOptions&,
+                                       const Var& addend = {});
+
+/// batch_norm(conv2d(x, weight, bias, options)), to the bit, while sums are in the
+/// cache.  For inference: it has no gradient, and a tape that records is an error.
+Var conv2d_batch_norm(const Var& x, const Var& weight, const Var& bias, const Conv2dOptions&,
+                      const NormalisedChannels& norm);
 
 /// gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and (biased) variance
 /// over the last dimensions, those of gamma and beta, for each of the others.

@@ -1,5 +1,7 @@
 #include "nn/containers.hpp"
 
+#include <span>
+
 #include "nn/layers.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::nn {
@@ -17,29 +19,47 @@ M* plain(Module& module) {
   return found && !found->output_q ? found : nullptr;
 }
 
-/// second(first(x)) where one op does both, else none.
-Var fused(Module& first, Module& second, const Var& x) {
-  auto* relu = dynamic_cast<Relu*>(&second);
-  auto* norm = relu ? plain<BatchNorm2d>(first) : nullptr;
-  if (norm) {
-    const Var y = norm->rectified(x);
+/// The result of the first few of some modules, and how many they are.
+struct Prefix {
+  Var y;
+  std::size_t modules = 1;
+};
+
+/// Module i as an M, or null.
+template <class M>
+M* as(std::span<const Child> modules, std::size_t i) {
+  return i < modules.size() ? dynamic_cast<M*>(modules[i].second.get()) : nullptr;
+}
+
+/// As many of the first modules as one op does, but for the first alone: that is for
+/// the caller, whose y is none then.
+Prefix fused(std::span<const Child> modules, const Var& x) {
+  auto* convolution = as<Conv2d>(modules, 0);
+  const std::size_t at = convolution ? 1 : 0;
+  auto* norm = as<BatchNorm2d>(modules, at);
+  auto* relu = norm && !norm->output_q ? as<Relu>(modules, at + 1) : nullptr;
+  Var y;
+  if (norm && convolution)
+    y = convolution->normalised(x, *norm, relu != nullptr);
+  else if (relu)
+    y = norm->rectified(x);
+  if (y && relu) {
     LayerScope scope(relu->path());
-    return relu->output_q(y);
+    return {relu->output_q(y), at + 2};
   }
-  auto* pool = plain<Relu>(first) ? dynamic_cast<MaxPool2d*>(&second) : nullptr;
-  return pool ? pool->of_rectified(x) : Var();
+  if (y) return {y, 2};
+  auto* pool = as<MaxPool2d>(modules, 1);
+  return pool && plain<Relu>(*modules[0].second) ? Prefix{pool->of_rectified(x), 2} : Prefix{};
 }
 
 }  // namespace
 
 Var Sequential::first(std::size_t count, const Var& x) {
   Var y = x;
-  for (std::size_t i = 0; i < count; ++i) {
-    Module& module = *children_[i].second;
-    Var both;
-    if (i + 1 < count && may_fuse()) both = fused(module, *children_[i + 1].second, y);
-    i += both ? 1 : 0;
-    y = both ? both : module(y);
+  for (std::span<const Child> rest(children_.data(), count); !rest.empty();) {
+    const Prefix done = may_fuse() ? fused(rest, y) : Prefix{};
+    y = done.y ? done.y : (*rest[0].second)(y);
+    rest = rest.subspan(done.modules);
   }
   return y;
 }
@@ -48,10 +68,14 @@ Var Sequential::forward(const Var& x) { return first(children_.size(), x); }
 
 Var Sequential::rectified(const Var& x, const Var& addend) {
   LayerScope scope(path_);
-  auto* norm =
-      children_.empty() ? nullptr : dynamic_cast<BatchNorm2d*>(children_.back().second.get());
-  if (norm) return norm->rectified(first(children_.size() - 1, x), addend);
-  return op::relu(op::add(forward(x), addend));
+  const std::size_t before = children_.empty() ? 0 : children_.size() - 1;
+  auto* norm = as<BatchNorm2d>(children_, before);
+  if (!norm) return op::relu(op::add(forward(x), addend));
+  auto* convolution = before > 0 ? as<Conv2d>(children_, before - 1) : nullptr;
+  if (!convolution) return norm->rectified(first(before, x), addend);
+  const Var in = first(before - 1, x);
+  const Var y = convolution->normalised(in, *norm, true, addend);
+  return y ? y : norm->rectified((*convolution)(in), addend);
 }
 
 void Sequential::visit(Visitor& visitor) {

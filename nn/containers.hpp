@@ -8,9 +8,13 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::nn {
 
+/// A module and its name.
+using Child = std::pair<std::string, std::unique_ptr<Module>>;
+
 /// One module after the other.  Unless a graph is recorded, which shows every op by
 /// itself, neighbours with nothing in the slot between them run as one op where there
-/// is one for both: batch norm and relu, relu and max pool.  The bits are the same.
+/// is one for both: batch norm and relu, relu and max pool, and without a tape a
+/// convolution and the batch norm behind it.  The bits are the same.
 class Sequential final : public Module {
  public:
   /// Appends `module` under `name` (its position, if empty) and returns it.
@@ -32,7 +36,7 @@ class Sequential final : public Module {
  private:
   Var first(std::size_t count, const Var& x);
 
-  std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
+  std::vector<Child> children_;
 };
 
 /// relu(body(x) + shortcut(x)); no shortcut is the identity (He et al., 2016).

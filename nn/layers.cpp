@@ -81,6 +81,15 @@ Var Conv2d::forward(const Var& x) {
   return output_q(op::conv2d(input_q(x), weight_q(weight), bias, options));
 }
 
+Var Conv2d::normalised(const Var& x, const BatchNorm2d& norm, bool relu, const Var& addend) {
+  const bool inference = !Tape::current() && (!TrainingStep::current() || norm.frozen);
+  if (!inference || output_q || norm.output_q) return {};
+  if (addend && addend.shape() != op::conv2d_shape(x.shape(), weight.shape(), options)) return {};
+  LayerScope scope(path_);
+  return op::conv2d_batch_norm(input_q(x), weight_q(weight), bias, options,
+                               norm.prepared(relu, addend));
+}
+
 void Conv2d::visit(Visitor& visitor) { visit_product(visitor, *this); }
 
 ConvTranspose2d::ConvTranspose2d(Index in, Index out, Index kernel, Initializer& init,

@@ -30,6 +30,10 @@ class Conv2d final : public Module {
   void visit(Visitor& visitor) override;
   std::string_view kind() const override { return "Conv2d"; }
 
+  /// norm(forward(x)), plus the addend unless it is none, rectified if `relu`: in one op,
+  /// or none where that would not be the same, such as in training.
+  Var normalised(const Var& x, const BatchNorm2d& norm, bool relu, const Var& addend = {});
+
   op::Conv2dOptions options;
   Var weight, bias;
   Slot input_q, weight_q, output_q;

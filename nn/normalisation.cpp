@@ -40,6 +40,13 @@ Var BatchNorm::rectified(const Var& x, const Var& addend) {
   return op::batch_norm(x, gamma, beta, state, fused, addend);
 }
 
+op::NormalisedChannels BatchNorm::prepared(bool relu, const Var& addend) const {
+  op::BatchNormOptions running = options;
+  running.batch_statistics = false;
+  running.relu = relu;
+  return op::normalised_channels(gamma, beta, state, running, addend);
+}
+
 void BatchNorm::visit(Visitor& visitor) {
   visitor.parameter("weight", gamma);
   visitor.parameter("bias", beta);

@@ -20,6 +20,9 @@ class BatchNorm : public Module {
   /// and no slot is between.
   Var rectified(const Var& x, const Var& addend = {});
 
+  /// What forward does outside of training, with relu and an addend, for an op to finish with.
+  op::NormalisedChannels prepared(bool relu, const Var& addend) const;
+
   Var gamma, beta;
   op::BatchNormState state;
   op::BatchNormOptions options;

@@ -50,6 +50,26 @@ void update(BatchNormState& state, const BatchNormState& batch, Index n, Real mo
   }
 }
 
+Tensor inverse_deviation(const Tensor& variance, Real epsilon) {
+  return map([=](Real v) { return 1 / std::sqrt(v + epsilon); }, variance);
+}
+
+Tensor product(const Tensor& gamma, const Tensor& inverse) {
+  return map([](Real g, Real i) { return g * i; }, gamma, inverse);
+}
+
+void check_channels(const Shape& x, const Var& gamma, const Var& beta, const BatchNormState& state,
+                    Real epsilon) {
+  const Shape channels{x[-1]};
+  check(gamma.shape() == channels && beta.shape() == channels && state.mean.shape() == channels &&
+            state.variance.shape() == channels,
+        "[batch_norm] channels differ: got gamma ", gamma.shape(), ", beta ", beta.shape(),
+        ", mean ", state.mean.shape(), ", variance ", state.variance.shape(), "; expected ",
+        channels, " for x ", x);
+  check(epsilon > 0, "[batch_norm] epsilon is not positive: got ", epsilon,
+        "; expected more than 0");
+}
+
 struct BatchNorm {
   static constexpr std::string_view name = "batch_norm";
   BatchNormState running;
@@ -77,8 +97,8 @@ struct BatchNorm {
     } else {
       used = {running.mean.clone(), running.variance.clone()};
     }
-    inverse = map([e = options.epsilon](Real v) { return 1 / std::sqrt(v + e); }, used.variance);
-    factor = map([](Real g, Real i) { return g * i; }, gamma, inverse);
+    inverse = inverse_deviation(used.variance, options.epsilon);
+    factor = product(gamma, inverse);
     Tensor result(x.shape());
     each_chunk([&](Index at, Index count) {
       kernels::active().channels.forward(scale(), count, options.relu, x.data() + at,
@@ -152,21 +172,27 @@ Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& 
                const BatchNormOptions& options, const Var& addend) {
   check(x.value().rank() > 0 && x.value().dim(-1) > 0, "[batch_norm] no channels: got x ",
         x.shape(), "; expected x[..., C]");
-  const Shape channels{x.value().dim(-1)};
-  check(gamma.shape() == channels && beta.shape() == channels && state.mean.shape() == channels &&
-            state.variance.shape() == channels,
-        "[batch_norm] channels differ: got gamma ", gamma.shape(), ", beta ", beta.shape(),
-        ", mean ", state.mean.shape(), ", variance ", state.variance.shape(), "; expected ",
-        channels, " for x ", x.shape());
-  check(options.epsilon > 0, "[batch_norm] epsilon is not positive: got ", options.epsilon,
-        "; expected more than 0");
+  check_channels(x.shape(), gamma, beta, state, options.epsilon);
   check(!addend || addend.shape() == x.shape(), "[batch_norm] shapes differ: got addend ",
         addend.shape(), "; expected ", x.shape(), " as x has");
-  const Index n = x.value().size() / channels[0];
+  const Index n = x.value().size() / x.value().dim(-1);
   check(n > 1 || !options.batch_statistics,
         "[batch_norm] no variance in one value per channel: got x ", x.shape(),
         "; expected at least two; try a larger batch");
   return apply(BatchNorm{state, options}, x, gamma, beta, addend);
+}
+
+NormalisedChannels normalised_channels(const Var& gamma, const Var& beta,
+                                       const BatchNormState& state, const BatchNormOptions& options,
+                                       const Var& addend) {
+  check(gamma.value().rank() == 1, "[batch_norm] wrong rank: got gamma ", gamma.shape(),
+        "; expected one number for each channel");
+  check_channels(gamma.shape(), gamma, beta, state, options.epsilon);
+  check(!options.batch_statistics,
+        "[batch_norm] the batch is not there yet: got batch_statistics; expected running "
+        "statistics");
+  const Tensor inverse = inverse_deviation(state.variance, options.epsilon);
+  return {state.mean, product(gamma.value(), inverse), beta.value(), options.relu, addend};
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -12,6 +12,9 @@
 ///   dL/dx      the same sum read backwards: every dy sent to the pixels it came from
 ///   dL/dweight sum over n, p, q of dy[n, p, q, o] x[n, ..., i]
 ///   dL/dbias   sum over n, p, q of dy[n, p, q, o]
+///
+/// conv2d_batch_norm is this op with one more pass over each run of samples that it has
+/// just written, where batch_norm would fetch y from memory and write it again.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
@@ -65,7 +68,7 @@ void check_options(const Conv2dOptions& o) {
         "; expected stride, dilation and groups of 1 or more and padding of 0 or more");
 }
 
-void check_shapes(const Shape& x, const Shape& weight, const Var& bias, Index groups) {
+void check_shapes(const Shape& x, const Shape& weight, Index groups) {
   check(x.rank() == 4 && weight.rank() == 4, "[conv2d] wrong rank: got x ", x, " and weight ",
         weight, "; expected x[N, H, W, C] and weight[O, R, S, C / groups]");
   check(weight.size() > 0, "[conv2d] no weights: got weight ", weight,
@@ -73,6 +76,9 @@ void check_shapes(const Shape& x, const Shape& weight, const Var& bias, Index gr
   check(weight[3] * groups == x[3] && weight[0] % groups == 0,
         "[conv2d] channels do not fit: got x ", x, " and weight ", weight, " in ", groups,
         " groups; expected x[N, H, W, C] and weight[O, R, S, C / groups], O a multiple of groups");
+}
+
+void check_bias(const Var& bias, const Shape& weight) {
   check(!bias || bias.shape() == Shape{weight[0]}, "[conv2d] wrong bias: got ", bias.shape(),
         " for weight ", weight, "; expected [", weight[0], "]");
 }
@@ -83,6 +89,19 @@ Index positions(Index padded, Index window, const Conv2dOptions& o) {
   return room < 0 ? 0 : room / o.stride + 1;
 }
 
+Convolution convolution_of(const Shape& in, const Shape& w, const Conv2dOptions& options) {
+  check_options(options);
+  check_shapes(in, w, options.groups);
+  const Padding& padding = options.padding;
+  const Index P = positions(in[1] + padding.rows(), w[1], options);
+  const Index Q = positions(in[2] + padding.columns(), w[2], options);
+  check(P > 0 && Q > 0, "[conv2d] the window does not fit: got x ", in, " and weight ", w,
+        " with padding ", padding, " and dilation ", options.dilation,
+        "; expected a padded image as large as the window");
+  return {{in[0], in[1], in[2], in[3], w[0], w[1], w[2], P, Q, options.stride, padding.top,
+           padding.left, options.dilation, options.groups}};
+}
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const Padding& p) {
@@ -90,20 +109,39 @@ std::ostream& operator<<(std::ostream& out, const Padding& p) {
   return out << '(' << p.top << ", " << p.bottom << ", " << p.left << ", " << p.right << ')';
 }
 
+Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options) {
+  const Convolution c = convolution_of(x, weight, options);
+  return {c.N, c.P, c.Q, c.O};
+}
+
 Var conv2d(const Var& x, const Var& weight, const Var& bias, const Conv2dOptions& options) {
-  const Shape &in = x.shape(), &w = weight.shape();
-  check_options(options);
-  check_shapes(in, w, bias, options.groups);
-  const Padding& padding = options.padding;
-  const Index P = positions(in[1] + padding.rows(), w[1], options);
-  const Index Q = positions(in[2] + padding.columns(), w[2], options);
-  check(P > 0 && Q > 0, "[conv2d] the window does not fit: got x ", in, " and weight ", w,
-        " with padding ", padding, " and dilation ", options.dilation,
-        "; expected a padded image as large as the window");
-  return apply(Conv2d{{{in[0], in[1], in[2], in[3], w[0], w[1], w[2], P, Q, options.stride,
-                        padding.top, padding.left, options.dilation, options.groups}},
-                      padding},
-               x, weight, bias);
+  const Convolution c = convolution_of(x.shape(), weight.shape(), options);
+  check_bias(bias, weight.shape());
+  return apply(Conv2d{c, options.padding}, x, weight, bias);
+}
+
+Var conv2d_batch_norm(const Var& x, const Var& weight, const Var& bias,
+                      const Conv2dOptions& options, const NormalisedChannels& norm) {
+  const Convolution c = convolution_of(x.shape(), weight.shape(), options);
+  check_bias(bias, weight.shape());
+  const Shape shape{c.N, c.P, c.Q, c.O}, channels{c.O};
+  check(norm.mean.shape() == channels && norm.factor.shape() == channels &&
+            norm.shift.shape() == channels && (!norm.addend || norm.addend.shape() == shape),
+        "[conv2d_batch_norm] shapes differ: got mean ", norm.mean.shape(), ", addend ",
+        norm.addend.shape(), "; expected ", channels, " and none or ", shape);
+  check(!Tape::current(),
+        "[conv2d_batch_norm] has no gradient: got a tape that records; expected none; try conv2d "
+        "and batch_norm");
+  check_not_empty("conv2d_batch_norm", std::array{&x, &weight, &bias, &norm.addend});
+  const Finish finish{{c.O, norm.mean.data(), norm.factor.data(), norm.shift.data()},
+                      norm.relu,
+                      norm.addend ? norm.addend.value().data() : nullptr};
+  return Var(watched("conv2d_batch_norm", [&] {
+    Tensor y(shape);
+    convolution::forward(c, x.value().data(), weight.value().data(), bias.value().data(), y.data(),
+                         finish);
+    return y;
+  }));
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -140,6 +140,65 @@ TEST_CASE("fusion: the bits are the same, whatever slots are filled") {
   }
 }
 
+namespace {
+
+// A convolution before each batch norm: of the net, of a block, and of its shortcut.
+std::unique_ptr<nn::Sequential> convolutions_and_norms() {
+  nn::Initializer init(3);
+  const auto pair = [&](Index in, Index out) {
+    auto net = std::make_unique<nn::Sequential>();
+    net->add(std::make_unique<nn::Conv2d>(in, out, 3, init, op::Conv2dOptions{1, 1}), "conv");
+    auto& norm = net->add(std::make_unique<nn::BatchNorm2d>(out), "norm");
+    for (Index c = 0; c < out; ++c) norm.state.mean[c] = Real(c) / 3;
+    return net;
+  };
+  auto net = pair(2, 3);
+  net->add(std::make_unique<nn::Relu>(), "relu");
+  net->add(std::make_unique<nn::Residual>(pair(3, 5), pair(3, 5)), "block");
+  nn::name_modules(*net);
+  return net;
+}
+
+struct Names final : Watch {
+  void forward_ended(std::string_view op, std::string_view layer, const Tensor&) override {
+    all.push_back(std::string(op) + " " + std::string(layer));
+  }
+  void backward_ended(const Node&) override {}
+  std::vector<std::string> all;
+};
+
+}  // namespace
+
+TEST_CASE("fusion: without a tape a convolution normalises its sums") {
+  const auto net = convolutions_and_norms();
+  Names names;
+  (*net)(Var(wave({2, 4, 4, 2})));
+  CHECK(names.all == std::vector<std::string>{"conv2d_batch_norm conv",
+                                              "conv2d_batch_norm block.shortcut.conv",
+                                              "conv2d_batch_norm block.body.conv"});
+  names.all.clear();
+  {
+    const TrainingStep step({1, 0, 0});  // where the batch is to be normalised
+    (*net)(Var(wave({2, 4, 4, 2})));
+  }
+  CHECK(names.all.size() == 6);
+}
+
+TEST_CASE("fusion: convolutions that normalise give the same bits, whatever slots are filled") {
+  for (const char* name : {"", "conv.output_q", "conv.weight_q", "conv.input_q", "norm.output_q",
+                           "relu.output_q", "block.body.conv.output_q", "block.add.output_q",
+                           "block.shortcut.norm.output_q", "block.output_q"}) {
+    INFO(std::string(name));
+    const auto net = convolutions_and_norms();
+    for (auto& [path, slot] : nn::slots(*net))
+      if (path == name) slot->fill(std::make_shared<Double>());
+    const Tensor x = wave({2, 4, 4, 2});
+    const std::vector<Real> joined = list((*net)(Var(x)).value());
+    const Tape graph(Tape::Records::graph);
+    CHECK(list((*net)(Var(x)).value()) == joined);
+  }
+}
+
 TEST_CASE("fusion: a slot that is filled keeps its neighbours apart") {
   const auto relus = [](const char* filled) {
     const auto net = norm_relu_pool();

@@ -191,6 +191,78 @@ TEST_CASE("conv2d: only the gradients that are wanted") {
   CHECK(!bias.grad());
 }
 
+namespace {
+
+// relu(batch_norm(conv2d(in)) + addend), the last two if asked for: in one op, or in two.
+Tensor normalised(const Case& c, const std::vector<Tensor>& in, bool relu, bool with_addend,
+                  bool in_one) {
+  const Var x(in[0]), weight(in[1]), bias = c.bias ? Var(in[2]) : Var();
+  const Var gamma(test::normal({c.O}, 91)), beta(test::normal({c.O}, 92));
+  op::BatchNormState state{test::normal({c.O}, 93), test::uniform({c.O}, Real(0.5), 2, 94)};
+  op::BatchNormOptions options;
+  options.relu = relu;
+  const Shape shape = op::conv2d_shape(in[0].shape(), in[1].shape(), c.options);
+  const Var addend = with_addend ? Var(test::normal(shape, 95)) : Var();
+  if (in_one)
+    return op::conv2d_batch_norm(x, weight, bias, c.options,
+                                 op::normalised_channels(gamma, beta, state, options, addend))
+        .value();
+  const Var y = op::conv2d(x, weight, bias, c.options);
+  return op::batch_norm(y, gamma, beta, state, options, addend).value();
+}
+
+}  // namespace
+
+TEST_CASE("conv2d_batch_norm: the bits of the two ops, on random shapes") {
+  Dice dice;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const Case c = random_case(dice);
+    const std::vector<Tensor> in = c.inputs(10 * i);
+    const bool relu = dice(0, 1) == 1, with_addend = dice(0, 1) == 1;
+    CHECK(test::numbers(normalised(c, in, relu, with_addend, true)) ==
+          test::numbers(normalised(c, in, relu, with_addend, false)));
+  }
+}
+
+TEST_CASE("conv2d_batch_norm: same bits for any number of threads") {
+  for (const Case& c :
+       {Case{37, 9, 8, 3, 6, 3, 3, {1, 1, 1, 1}}, Case{37, 9, 8, 17, 25, 3, 3, {2, 1, 1, 1}}}) {
+    const std::vector<Tensor> in = c.inputs();
+    const std::vector<Real> two = test::numbers(normalised(c, in, true, true, false));
+    const int before = thread_count();
+    for (const int threads : {1, 2, 3, 7}) {
+      set_thread_count(threads);
+      CHECK(test::numbers(normalised(c, in, true, true, true)) == two);
+    }
+    set_thread_count(before);
+  }
+}
+
+TEST_CASE("conv2d_batch_norm: what does not fit is refused, and so is a tape") {
+  const Var x(Tensor({1, 4, 4, 1}, Real(1))), weight(Tensor({2, 3, 3, 1}, Real(1)));
+  const auto norm = [](Index channels, const Var& addend = {}) {
+    const Var ones(Tensor({channels}, Real(1)));
+    return op::normalised_channels(ones, ones, {ones.value(), ones.value()}, {}, addend);
+  };
+  CHECK_THROWS_WITH_AS(op::conv2d_batch_norm(x, weight, {}, {}, norm(3)),
+                       "[conv2d_batch_norm] shapes differ: got mean [3], addend []; expected [2] "
+                       "and none or [1, 2, 2, 2]",
+                       Error);
+  CHECK_THROWS_AS(op::conv2d_batch_norm(x, weight, {}, {}, norm(2, x)), Error);
+  op::BatchNormOptions training;
+  training.batch_statistics = true;
+  const Var one(Tensor({1}, Real(1)));
+  CHECK_THROWS_WITH_AS(
+      op::normalised_channels(one, one, {one.value(), one.value()}, training),
+      "[batch_norm] the batch is not there yet: got batch_statistics; expected running statistics",
+      Error);
+  const Tape tape;
+  CHECK_THROWS_WITH_AS(op::conv2d_batch_norm(x, weight, {}, {}, norm(2)),
+                       "[conv2d_batch_norm] has no gradient: got a tape that records; expected "
+                       "none; try conv2d and batch_norm",
+                       Error);
+}
+
 TEST_CASE("conv2d: an empty batch is refused") {
   CHECK_THROWS_WITH_AS(op::conv2d(Var(Tensor({0, 4, 4, 1})), Var(Tensor({2, 3, 3, 1}, Real(1)))),
                        "[conv2d] an empty tensor: got [0, 4, 4, 1]; expected extents of 1 or more",
