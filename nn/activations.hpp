@@ -14,7 +14,12 @@ class Activation final : public Module {
   template <class... Numbers>
   explicit Activation(Numbers... numbers) : function{numbers...} {}
 
-  Var forward(const Var& x) override { return output_q(function(x)); }
+  Var forward(const Var& x) override {
+    if constexpr (requires { Function::through(output_q, x); })
+      return Function::through(output_q, x);
+    else
+      return output_q(function(x));
+  }
   void visit(Visitor& visitor) override { visitor.slot("output_q", output_q); }
   std::string_view kind() const override { return Function::kind; }
 
@@ -27,6 +32,9 @@ namespace function {
 struct Relu {
   static constexpr std::string_view kind = "Relu";
   Var operator()(const Var& x) const { return op::relu(x); }
+
+  /// Rounding clamps, too: what fills the slot may do both in one pass.
+  static Var through(const Slot& slot, const Var& x) { return slot.of_rectified(x); }
 };
 
 struct Relu6 {

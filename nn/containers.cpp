@@ -66,11 +66,14 @@ Var Sequential::first(std::size_t count, const Var& x) {
 
 Var Sequential::forward(const Var& x) { return first(children_.size(), x); }
 
+bool Sequential::ends_in_norm() const {
+  return !children_.empty() && plain<BatchNorm2d>(*children_.back().second);
+}
+
 Var Sequential::rectified(const Var& x, const Var& addend) {
   LayerScope scope(path_);
-  const std::size_t before = children_.empty() ? 0 : children_.size() - 1;
+  const std::size_t before = children_.size() - 1;
   auto* norm = as<BatchNorm2d>(children_, before);
-  if (!norm) return op::relu(op::add(forward(x), addend));
   auto* convolution = before > 0 ? as<Conv2d>(children_, before - 1) : nullptr;
   if (!convolution) return norm->rectified(first(before, x), addend);
   const Var in = first(before - 1, x);
@@ -85,8 +88,9 @@ void Sequential::visit(Visitor& visitor) {
 Var Residual::forward(const Var& x) {
   const Var shortcut = shortcut_ ? (*shortcut_)(x) : x;
   auto* body = dynamic_cast<Sequential*>(body_.get());
-  if (body && !add_.output_q && may_fuse()) return output_q(body->rectified(x, shortcut));
-  return output_q(op::relu(add_((*body_)(x), shortcut)));
+  if (body && body->ends_in_norm() && !add_.output_q && may_fuse())
+    return output_q(body->rectified(x, shortcut));
+  return output_q.of_rectified(add_((*body_)(x), shortcut));
 }
 
 void Residual::visit(Visitor& visitor) {

@@ -30,7 +30,10 @@ class Sequential final : public Module {
   void visit(Visitor& visitor) override;
   std::string_view kind() const override { return "Sequential"; }
 
-  /// relu((*this)(x) + addend), as one op with the last module if that is a batch norm.
+  /// Whether the last module is a batch norm whose result no quantizer sees.
+  bool ends_in_norm() const;
+
+  /// relu((*this)(x) + addend), in one op with this last module.
   Var rectified(const Var& x, const Var& addend);
 
  private:

@@ -20,6 +20,9 @@ class Transform {
   virtual ~Transform() = default;
   virtual Var operator()(const Var& x) = 0;
 
+  /// (*this)(relu(x)), to the bit.
+  virtual Var of_rectified(const Var& x) { return (*this)(op::relu(x)); }
+
   /// Shows the parameters and buffers the transform owns.
   virtual void visit(Visitor&) {}
 };
@@ -29,6 +32,10 @@ class Transform {
 class Slot {
  public:
   Var operator()(const Var& x) const { return transform_ ? (*transform_)(x) : x; }
+
+  Var of_rectified(const Var& x) const {
+    return transform_ ? transform_->of_rectified(x) : op::relu(x);
+  }
 
   explicit operator bool() const { return transform_ != nullptr; }
   Transform* get() const { return transform_.get(); }

@@ -14,6 +14,7 @@ struct FakeQuantOptions {
   quant::Widths widths;
   int first = 0, last = 0;        // the candidates [first, last) whose gradient is asked for
   std::string_view tensor = "x";  // its name in errors
+  bool relu = false;              // of max(x, 0): the bits are those of relu before it
 };
 
 /// y = sum_j p_j Q_j(x) with Q_j(x) = s_j (clamp(rne(x / s_j) + z_j, lo_j, hi_j) - z_j), one

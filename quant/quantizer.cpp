@@ -36,16 +36,31 @@ Var Quantizer::operator()(const Var& x) {
   const Ranges ranges = range_->ranges(x.value());
   const BitPolicy::Choice choice = bits_->choose();
   const Var y = choice.level ? quantize_to_level(x, ranges, choice.level)
-                             : quantize_to_widths(x, ranges, choice);
+                             : quantize_to_widths(x, ranges, choice, false);
   if (look_) check_codes(x.value(), y.value());
   look_ = false;
   return y;
 }
 
+Var Quantizer::of_rectified(const Var& x) {
+  if (!only_quantizes()) return (*this)(op::relu(x));
+  const Ranges ranges = range_->ranges(x.value());
+  const BitPolicy::Choice choice = bits_->choose();
+  return choice.level ? quantize_to_level(op::relu(x), ranges, choice.level)
+                      : quantize_to_widths(x, ranges, choice, true);
+}
+
+/// A learned range has seen its numbers; a measured one may go on looking at them.
+bool Quantizer::only_quantizes() const {
+  const bool recorded = Tape::current() && Tape::current()->records() == Tape::Records::graph;
+  return mode_ == Mode::on && !recorded && !look_ && damping_ == 0 && !range_->parameters().empty();
+}
+
 Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
-                                  const BitPolicy::Choice& choice) const {
-  const Var y = op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
-                               {info_.coding, info_.widths, choice.first, choice.last, info_.name});
+                                  const BitPolicy::Choice& choice, bool relu) const {
+  const Var y =
+      op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
+                     {info_.coding, info_.widths, choice.first, choice.last, info_.name, relu});
   return damped(x, y, choice.p.value(), ranges.scale.value());
 }
 

@@ -32,6 +32,9 @@ class Quantizer final : public nn::Transform {
   Quantizer(Info info, std::unique_ptr<BitPolicy> bits, std::unique_ptr<RangePolicy> range);
 
   Var operator()(const Var& x) override;
+
+  /// In one op where nobody but that op looks at the numbers.
+  Var of_rectified(const Var& x) override;
   void visit(nn::Visitor& visitor) override;
 
   const Info& info() const { return info_; }
@@ -81,7 +84,9 @@ class Quantizer final : public nn::Transform {
   void set_learned_bits(std::vector<double> bits);
 
  private:
-  Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice) const;
+  bool only_quantizes() const;
+  Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice,
+                         bool relu) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
   Ranges level_range(const Ranges& ranges, const Var& bits) const;
   Var level_zero(const Var& zero, const Tensor& bits) const;

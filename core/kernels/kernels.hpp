@@ -58,10 +58,10 @@ namespace fraqat::inline FRAQAT_PRECISION::kernels {
 
 /// The codes c = clamp(rne(x / scale), lo, hi) (|lo|, |hi| < 2^20, whole), which
 /// stand for scale c, and the weight of this grid among others.  `binary`: c = lo where
-/// x / scale < 0, else hi.
+/// x / scale < 0, else hi.  `relu`: of max(x, 0) in the place of x; not with binary.
 struct Level {
   Real scale, lo, hi, weight;
-  bool binary = false;
+  bool binary = false, relu = false;
 };
 
 /// y = (x - mean) factor + shift: one of each for every of the C channels of a row.
@@ -168,7 +168,8 @@ struct Table {
     /// y = (or, with `add`, +=) weight scale c; exactly scale c for weight 1.
     void (*forward)(const Level& level, bool add, const Real* x, Real* y, Index n);
 
-    /// dx = (or +=) weight dy where lo <= x / scale <= hi, else 0; none if dx is null.
+    /// dx = (or +=) weight dy where lo <= x / scale <= hi (relu: and x > 0), else 0; none if
+    /// dx is null.  Without `add` it may be dy.
     void (*backward)(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
                      LevelSums& sums);
   } levels;

@@ -13,9 +13,18 @@ constexpr Index sums = 16;
 // Adding it rounds to whole numbers, ties to even, below a quarter of it.
 constexpr Real shift = sizeof(Real) == 4 ? Real(0x1.8p23) : Real(0x1.8p52);
 
-template <bool binary, class V>
+enum class Kind { plain, binary, relu };
+
+/// What is divided by the scale.
+template <Kind kind, class V>
+[[gnu::always_inline]] inline V number_of(V x) {
+  if constexpr (kind == Kind::relu) return x <= V{} ? V{} : x;
+  return x;
+}
+
+template <Kind kind, class V>
 [[gnu::always_inline]] inline V code_of(V u, V lo, V hi) {
-  if constexpr (binary) return u < V{} ? lo : hi;
+  if constexpr (kind == Kind::binary) return u < V{} ? lo : hi;
   const V above = u > lo ? u : lo;
   return ((above < hi ? above : hi) + shift) - shift;
 }
@@ -32,73 +41,84 @@ struct Lanes {
 };
 
 // What as many numbers as V has lanes add to their sums, and their dx.
-template <bool binary, bool with_dx, bool add, class V>
+template <Kind kind, bool with_dx, bool add, class V>
 [[gnu::always_inline]] inline void backward_of(const Level& level, const Real* x, const Real* dy,
                                                Real* dx, Lanes& lanes, Index lane) {
   Real *value = lanes.value + lane, *slope = lanes.slope + lane, *clipped = lanes.clipped + lane;
   const V lo = V{} + level.lo, hi = V{} + level.hi;
-  const V u = read<V>(x) / level.scale, d = read<V>(dy);
-  const V code = code_of<binary>(u, lo, hi);
+  const V number = read<V>(x), u = number_of<kind>(number) / level.scale, d = read<V>(dy);
+  const V code = code_of<kind>(u, lo, hi);
   const V kept = u >= lo ? (u <= hi ? d : V{}) : V{};  // dy where x is inside
   const V part = u >= lo ? (u <= hi ? u : V{}) : V{};
   write<V>(value, read<V>(value) + d * code);
   write<V>(slope, read<V>(slope) + d * (code - part));
   write<V>(clipped, read<V>(clipped) + (d - kept));
   if constexpr (with_dx) {
-    const V g = level.weight * kept;
+    V passed = kept;
+    if constexpr (kind == Kind::relu) passed = number > V{} ? kept : V{};
+    const V g = level.weight * passed;
     write<V>(dx, add ? read<V>(dx) + g : g);
   }
 }
 
-template <bool binary, bool with_dx, bool add>
-void backward(const Level& level, const Real* __restrict__ x, const Real* __restrict__ dy,
-              Real* __restrict__ dx, Index n, LevelSums& result) {
+template <Kind kind, bool with_dx, bool add>
+void backward(const Level& level, const Real* x, const Real* dy, Real* dx, Index n,
+              LevelSums& result) {
   Lanes lanes;
   Index i = 0;
   for (; i + sums <= n; i += sums)
     for (Index w = 0; w < sums; w += L)
-      backward_of<binary, with_dx, add, Vector>(level, x + i + w, dy + i + w,
-                                                with_dx ? dx + i + w : dx, lanes, w);
+      backward_of<kind, with_dx, add, Vector>(level, x + i + w, dy + i + w,
+                                              with_dx ? dx + i + w : dx, lanes, w);
   for (Index lane = 0; i < n; ++i, ++lane)
-    backward_of<binary, with_dx, add, Real>(level, x + i, dy + i, with_dx ? dx + i : dx, lanes,
-                                            lane);
+    backward_of<kind, with_dx, add, Real>(level, x + i, dy + i, with_dx ? dx + i : dx, lanes, lane);
   result = {tree(lanes.value) * level.scale, tree(lanes.slope) * level.weight,
             -tree(lanes.clipped) * level.scale * level.weight};
 }
 
-template <bool binary>
+template <Kind kind>
 void forward(const Level& level, bool add, const Real* __restrict__ x, Real* __restrict__ y,
              Index n) {
   const Real scale = level.scale, lo = level.lo, hi = level.hi, weight = level.weight;
+  const auto value = [=](Real v) {
+    return scale * code_of<kind>(number_of<kind>(v) / scale, lo, hi);
+  };
   if (add)
-    for (Index i = 0; i < n; ++i) y[i] += weight * (scale * code_of<binary>(x[i] / scale, lo, hi));
+    for (Index i = 0; i < n; ++i) y[i] += weight * value(x[i]);
   else if (weight == 1)
-    for (Index i = 0; i < n; ++i) y[i] = scale * code_of<binary>(x[i] / scale, lo, hi);
+    for (Index i = 0; i < n; ++i) y[i] = value(x[i]);
   else
-    for (Index i = 0; i < n; ++i) y[i] = weight * (scale * code_of<binary>(x[i] / scale, lo, hi));
+    for (Index i = 0; i < n; ++i) y[i] = weight * value(x[i]);
 }
 
-template <bool binary>
+template <Kind kind>
 void backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
               LevelSums& result) {
   if (!dx)
-    backward<binary, false, false>(level, x, dy, dx, n, result);
+    backward<kind, false, false>(level, x, dy, dx, n, result);
   else if (add)
-    backward<binary, true, true>(level, x, dy, dx, n, result);
+    backward<kind, true, true>(level, x, dy, dx, n, result);
   else
-    backward<binary, true, false>(level, x, dy, dx, n, result);
+    backward<kind, true, false>(level, x, dy, dx, n, result);
+}
+
+/// f(kind), an integral constant.
+template <class F>
+void with_kind(const Level& level, const F& f) {
+  if (level.binary) return f(std::integral_constant<Kind, Kind::binary>());
+  if (level.relu) return f(std::integral_constant<Kind, Kind::relu>());
+  f(std::integral_constant<Kind, Kind::plain>());
 }
 
 }  // namespace
 
 void levels_forward(const Level& level, bool add, const Real* x, Real* y, Index n) {
-  (level.binary ? forward<true> : forward<false>)(level, add, x, y, n);
+  with_kind(level, [&](auto kind) { forward<kind()>(level, add, x, y, n); });
 }
 
 void levels_backward(const Level& level, bool add, const Real* x, const Real* dy, Real* dx, Index n,
                      LevelSums& result) {
-  level.binary ? backward<true>(level, add, x, dy, dx, n, result)
-               : backward<false>(level, add, x, dy, dx, n, result);
+  with_kind(level, [&](auto kind) { backward<kind()>(level, add, x, dy, dx, n, result); });
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

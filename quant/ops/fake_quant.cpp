@@ -16,8 +16,9 @@
 ///   dL/ds_j    = p_j sum dL/dy (c_j - u [inside_j])      (LSQ, Esser et al., 2020)
 ///   dL/dzero_j = -p_j s_j sum dL/dy [not inside_j]       (LSQ+, Bhalgat et al., 2020)
 ///
-/// All candidates are computed in one pass over x, block by block.  Sums run
-/// over fixed chunks, which are added up in index order in double.
+/// With `relu` x is max(x, 0) everywhere above, and dL/dx is 0 where x <= 0: the op behind a
+/// relu, without its pass.  All candidates are computed in one pass over x, block by block.  Sums
+/// run over fixed chunks, which are added up in index order in double.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
@@ -71,14 +72,14 @@ struct FakeQuant {
     return y;
   }
 
-  std::array<Tensor, 4> backward(const Tensor& dy, Needs<4> needs) const {
-    Tensor dx = needs[0] ? Tensor(x.shape()) : Tensor();
+  std::array<Tensor, 4> backward(Tensor dy, Needs<4> needs) const {
+    Tensor dx;
+    if (needs[0]) dx = dy.unique() && one_in_force() ? dy : Tensor(x.shape());
     Tensor sums({tasks(), count(), kinds});
     for_each_chunk([&](Index row, Index begin, Index n, Index task) {
       bool add = false;
-      for (Index j = 0; j < count(); ++j) {
+      const auto visit = [&](Index j, bool in_force) {
         const bool asked = needs[1] && j >= options.first && j < options.last;
-        const bool in_force = weight(j, row) != 0;
         kernels::LevelSums sum{};
         if (in_force || asked) {
           Real* at = needs[0] && in_force ? dx.data() + begin : nullptr;
@@ -89,7 +90,10 @@ struct FakeQuant {
         to[0] = asked ? sum.value : Real(0);
         to[1] = in_force ? sum.slope : Real(0);
         to[2] = in_force ? sum.zero : Real(0);
-      }
+      };
+      for (const bool in_force : {false, true})  // the last may write over dy
+        for (Index j = 0; j < count(); ++j)
+          if ((weight(j, row) != 0) == in_force) visit(j, in_force);
       if (needs[0] && !add) std::fill_n(dx.data() + begin, n, Real(0));
     });
     return {dx, needs[1] ? add_up_weights(sums) : Tensor(),
@@ -101,6 +105,16 @@ struct FakeQuant {
   Index count() const { return p.dim(-1); }
   Index rows() const { return scale.dim(1); }
   Real weight(Index j, Index row) const { return p[p.rank() == 1 ? j : row * count() + j]; }
+  /// True where every row uses one candidate, whose dx may then take the place of dy.
+  bool one_in_force() const {
+    for (Index row = 0; row < p.size() / count(); ++row) {
+      Index used = 0;
+      for (Index j = 0; j < count(); ++j) used += weight(j, row) != 0;
+      if (used != 1) return false;
+    }
+    return true;
+  }
+
   quant::Grid grid_at(Index j) const {
     return quant::grid_of(options.coding, options.widths[static_cast<int>(j)]);
   }
@@ -137,8 +151,12 @@ struct FakeQuant {
   kernels::Level level(Index j, Index row) const {
     const quant::Grid grid = grid_at(j);
     const Real z = quant::round_even(zero[j * rows() + row]);
-    return {scale[j * rows() + row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z,
-            weight(j, row), grid.step == 2};
+    return {scale[j * rows() + row],
+            static_cast<Real>(grid.lo) - z,
+            static_cast<Real>(grid.hi) - z,
+            weight(j, row),
+            grid.step == 2,
+            options.relu};
   }
 
   /// f(row, first element, count, task) over all of x.
@@ -195,6 +213,9 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
         "; expected 1 or one for each of the first dimension");
   check(!by_row || p.shape()[0] == rows, "[fake_quant] rows differ: got p of ", p.shape(), " with ",
         rows, " ranges; expected one for each row of p");
+  check(!options.relu || options.coding != quant::Coding::symmetric,
+        "[fake_quant] relu of a tensor that is coded as a weight: got ", options.tensor,
+        "; expected an activation");
   check(options.first >= 0 && options.first <= options.last && options.last <= count,
         "[fake_quant] no such candidates: got [", options.first, ", ", options.last,
         "); expected a part of [0, ", count, ")");

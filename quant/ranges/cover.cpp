@@ -3,21 +3,41 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/elementwise.hpp"
+
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
 /// A width of all zeros gets this range: any will do, but it must be positive.
 constexpr Real smallest_scale = Real(1e-8);
 
+/// Of x[begin, end): by lanes, which fill vectors.
+Span span_of_chunk(const Real* x, Index begin, Index end) {
+  constexpr Index lanes = 16;
+  Real low[lanes] = {}, high[lanes] = {};
+  const auto see = [&](Index l, Real v) {
+    low[l] = v < low[l] ? v : low[l];
+    high[l] = v > high[l] ? v : high[l];
+  };
+  Index i = begin;
+  for (; i + lanes <= end; i += lanes)
+    for (Index l = 0; l < lanes; ++l) see(l, x[i + l]);
+  for (; i < end; ++i) see(0, x[i]);
+  return {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
+}
+
 }  // namespace
 
+Span& Span::operator+=(const Span& other) {
+  low = std::min(low, other.low);
+  high = std::max(high, other.high);
+  return *this;
+}
+
 Span span_of(std::span<const Real> x) {
-  Span s;
-  for (const Real v : x) {
-    s.low = std::min(s.low, v);
-    s.high = std::max(s.high, v);
-  }
-  return s;
+  return parallel_sum<Span>(std::ssize(x), elementwise_grain, [&](Index begin, Index end) {
+    return span_of_chunk(x.data(), begin, end);
+  });
 }
 
 Affine cover(Span span, Grid grid, bool affine) {

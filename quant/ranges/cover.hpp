@@ -13,8 +13,12 @@ struct Span {
   Real low = 0, high = 0;
 
   Span operator*(Real f) const { return {low * f, high * f}; }
+
+  /// Widened by another.
+  Span& operator+=(const Span& other);
 };
 
+/// What x covers; a NaN covers nothing.
 Span span_of(std::span<const Real> x);
 
 struct Affine {

@@ -27,6 +27,16 @@ struct Double final : nn::Transform {
   Var operator()(const Var& x) override { return op::add(x, x); }
 };
 
+// Says that it was given what is not rectified yet.
+struct Rectifying final : nn::Transform {
+  Var operator()(const Var& x) override { return x; }
+  Var of_rectified(const Var& x) override {
+    ++given;
+    return op::relu(x);
+  }
+  int given = 0;
+};
+
 const Tensor input({1, 2}, std::array<Real, 2>{1, -5});
 
 std::vector<Real> list(const Tensor& t) { return {t.data(), t.data() + t.size()}; }
@@ -71,6 +81,17 @@ TEST_CASE("residual: relu(body + shortcut), the identity where there is none") {
   CHECK(list(with(Var(input)).value()) == std::vector<Real>{26, 2});
   CHECK(paths(plain) == std::vector<std::string>{"", "body", "add"});
   CHECK(paths(with) == std::vector<std::string>{"", "body", "shortcut", "add"});
+}
+
+TEST_CASE("relu: what fills its slot may rectify, in a residual block, too") {
+  const auto slot = std::make_shared<Rectifying>();
+  nn::Relu relu;
+  relu.output_q.fill(slot);
+  CHECK(list(relu(Var(input)).value()) == std::vector<Real>{1, 0});
+  nn::Residual block(std::make_unique<Shift>(Real(2)), nullptr);
+  block.output_q.fill(slot);
+  CHECK(list(block(Var(input)).value()) == std::vector<Real>{4, 0});
+  CHECK(slot->given == 2);
 }
 
 TEST_CASE("residual: gradients reach both ways") {

@@ -235,6 +235,45 @@ TEST_CASE("fake_quant: one-hot weights are exactly the fixed width") {
     }
 }
 
+TEST_CASE("fake_quant: with relu, the bits of relu before it") {
+  for (const Coding coding : {Coding::twos, Coding::natural})
+    for (const bool mixed : {false, true}) {
+      const Setup setup = make(coding, 1, coding == Coding::natural);
+      const auto bits = [&](bool in_one) {
+        op::FakeQuantOptions options = setup.options();
+        options.relu = in_one;
+        const Var x(test::normal({3, 50}, 4), true), scale(scales(setup), true);
+        Var p(mixed ? test::uniform({4}, 0, 1, 5) : one_hot(4, 2), true);
+        const Var zero(setup.zero, true);
+        Tape tape;
+        const Var y = op::fake_quant(in_one ? x : op::relu(x), p, scale, zero, options);
+        tape.backward(op::sum(op::mul(y, y)));
+        std::vector<std::vector<Real>> all;
+        for (const Tensor& t : {y.value(), x.grad(), p.grad(), scale.grad(), zero.grad()})
+          all.push_back(test::numbers(t));
+        return all;
+      };
+      CHECK(bits(true) == bits(false));
+    }
+  op::FakeQuantOptions weights = make(Coding::symmetric, 1, false).options();
+  weights.relu = true;
+  CHECK_THROWS_WITH_AS(
+      op::fake_quant(Var(Tensor({2}, Real(1))), Var(one_hot(4, 0)), Var(Tensor({4, 1}, Real(1))),
+                     Var(Tensor({4, 1}, Real(0))), weights),
+      "[fake_quant] relu of a tensor that is coded as a weight: got x; expected an activation",
+      Error);
+}
+
+TEST_CASE("fake_quant: dy is left alone where somebody else holds it") {
+  const Setup setup = make(Coding::natural, 1, false);
+  const Var x(test::normal({40}, 1), true), other(test::normal({40}, 2), true);
+  Tape tape;
+  const Var y =
+      op::fake_quant(x, Var(one_hot(4, 1)), Var(scales(setup)), Var(setup.zero), setup.options());
+  tape.backward(op::sum(op::add(y, other)));  // add passes one dy to both
+  CHECK(test::numbers(other.grad()) == std::vector<Real>(40, Real(1)));
+}
+
 TEST_CASE("fake_quant: few levels, idempotent, monotone, half a step off at most") {
   for (const Coding coding : {Coding::symmetric, Coding::twos, Coding::natural})
     for (Index j = 0; j < 4; ++j) {

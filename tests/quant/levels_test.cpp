@@ -19,8 +19,8 @@ struct Case {
   std::vector<float> x, dy, y;
 };
 
-/// Lengths 0 to 99, every coding, with and without a zero-point; many x at ties
-/// and beyond the ends.
+/// Lengths 0 to 99, every coding, with and without a zero-point or relu; many x at ties,
+/// beyond the ends and 0.
 Case random_case(std::uint32_t number) {
   const Philox draw(number, Stream::synthetic);
   const Philox::Block r = draw({0, 0, 0, 0});
@@ -31,7 +31,7 @@ Case random_case(std::uint32_t number) {
   const auto zero = binary ? 0.0f : static_cast<float>(r[2] % 5);
   const float scale = number % 2 ? 0.25f : 0.1f + uniform(r[3]);
   Case c{{scale, static_cast<float>(grid.lo) - zero, static_cast<float>(grid.hi) - zero,
-          number % 3 ? 1.0f : uniform(draw({0, 0, 0, 1})[0]), binary},
+          number % 3 ? 1.0f : uniform(draw({0, 0, 0, 1})[0]), binary, !binary && number % 5 == 0},
          {},
          {},
          {}};
@@ -46,13 +46,17 @@ Case random_case(std::uint32_t number) {
   return c;
 }
 
+float number(const Case& c, std::size_t i) {
+  return c.level.relu ? std::max(c.x[i], 0.0f) : c.x[i];
+}
+
 float code(const Case& c, std::size_t i) {
   if (c.level.binary) return std::signbit(c.x[i]) && c.x[i] != 0 ? -1.0f : 1.0f;
-  return quant::centred_code(c.x[i], c.level.scale, c.level.lo, c.level.hi);
+  return quant::centred_code(number(c, i), c.level.scale, c.level.lo, c.level.hi);
 }
 
 bool inside(const Case& c, std::size_t i) {
-  const float u = c.x[i] / c.level.scale;
+  const float u = number(c, i) / c.level.scale;
   return u >= c.level.lo && u <= c.level.hi;
 }
 
@@ -74,27 +78,30 @@ void check_forward(const kernels::Table& table, const Case& c) {
 
 void check_backward(const kernels::Table& table, const Case& c) {
   const auto n = static_cast<Index>(c.x.size());
-  std::vector<float> dx(c.x.size() + 1, 7), added = c.y;
-  LevelSums sums{}, same{}, without{};
+  std::vector<float> dx(c.x.size() + 1, 7), added = c.y, over = c.dy;
+  LevelSums sums{}, same{}, without{}, in_place{};
   table.levels.backward(c.level, false, c.x.data(), c.dy.data(), dx.data(), n, sums);
   table.levels.backward(c.level, true, c.x.data(), c.dy.data(), added.data(), n, same);
   table.levels.backward(c.level, false, c.x.data(), c.dy.data(), nullptr, n, without);
+  table.levels.backward(c.level, false, c.x.data(), over.data(), over.data(), n, in_place);
   double value = 0, slope = 0, zero = 0, size = 1;
   for (std::size_t i = 0; i < c.x.size(); ++i) {
-    const double u = double(c.x[i] / c.level.scale), q = double(code(c, i));
+    const double u = double(number(c, i) / c.level.scale), q = double(code(c, i));
     value += double(c.dy[i]) * double(c.level.scale) * q;
     slope += double(c.level.weight) * double(c.dy[i]) * (inside(c, i) ? q - u : q);
     if (!inside(c, i)) zero -= double(c.level.weight * c.level.scale) * double(c.dy[i]);
     size += std::abs(double(c.dy[i]) * q);
-    const float g = inside(c, i) ? c.level.weight * c.dy[i] : 0;
+    const bool passes = inside(c, i) && (!c.level.relu || c.x[i] > 0);
+    const float g = passes ? c.level.weight * c.dy[i] : 0;
     CHECK(dx[i] == g);
+    CHECK(over[i] == g);
     CHECK(added[i] == doctest::Approx(c.y[i] + g));
   }
   CHECK(dx.back() == 7);
   CHECK(std::abs(double(sums.value) - value) <= 1e-5 * size);
   CHECK(std::abs(double(sums.slope) - slope) <= 1e-5 * size);
   CHECK(std::abs(double(sums.zero) - zero) <= 1e-5 * size);
-  for (const LevelSums& other : {same, without}) {
+  for (const LevelSums& other : {same, without, in_place}) {
     CHECK(std::abs(double(other.zero) - zero) <= 1e-5 * size);
     CHECK(std::abs(double(other.value) - value) <= 1e-5 * size);
     CHECK(std::abs(double(other.slope) - slope) <= 1e-5 * size);
