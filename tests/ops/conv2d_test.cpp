@@ -1,8 +1,8 @@
 #include <array>
 
 #include "core/convolution.hpp"
-#include "core/parallel.hpp"
 #include "tests/support/golden.hpp"
+#include "tests/support/threads.hpp"
 
 namespace fraqat::conv2d_test {
 namespace {
@@ -229,12 +229,10 @@ TEST_CASE("conv2d_batch_norm: same bits for any number of threads") {
        {Case{37, 9, 8, 3, 6, 3, 3, {1, 1, 1, 1}}, Case{37, 9, 8, 17, 25, 3, 3, {2, 1, 1, 1}}}) {
     const std::vector<Tensor> in = c.inputs();
     const std::vector<Real> two = test::numbers(normalised(c, in, true, true, false));
-    const int before = thread_count();
-    for (const int threads : {1, 2, 3, 7}) {
-      set_thread_count(threads);
+    for (const int count : {1, 2, 3, 7}) {
+      const test::Threads threads(count);
       CHECK(test::numbers(normalised(c, in, true, true, true)) == two);
     }
-    set_thread_count(before);
   }
 }
 

@@ -184,7 +184,12 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
                                            "progress.safetensors", "recipe.toml"});
     CHECK(run::load_checkpoint(folder / "checkpoints/float.safetensors").phase == "float");
   }
-  SUBCASE("of the ranges, which then collapse") {
+}
+
+TEST_CASE("interrupted: ranges that collapse, and a loss that nobody sees, are errors too") {
+  run::Recipe recipe = short_recipe();
+  const test::TemporaryDirectory folder;
+  SUBCASE("a rate of the ranges far too high") {
     recipe.uniform = {};
     recipe.range_rate = 100;
     const std::string text = complaint(recipe, folder);

@@ -11,6 +11,7 @@
 #include "models/run/checkpoint.hpp"
 #include "models/run/widths.hpp"
 #include "nn/normalisation.hpp"
+#include "tests/support/threads.hpp"
 #include "tests/training/tiny_run.hpp"
 
 namespace fraqat::post_training_test {
@@ -80,17 +81,6 @@ std::map<std::string, std::map<int, double>> losses_of(const ordered_json& resul
       losses[tensor["name"]][tensor["bits"][i]] = tensor["losses"][i];
   return losses;
 }
-
-class Threads {
- public:
-  explicit Threads(int count) : before_(thread_count()) { set_thread_count(count); }
-  ~Threads() { set_thread_count(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace
 
@@ -185,7 +175,7 @@ TEST_CASE("post-training: measured losses fall with the width, of all tensors wi
 }
 
 TEST_CASE("post-training: the same bits for one and two threads, and as a run of its recipe") {
-  const Threads two(thread_count() == 2 ? 1 : 2);
+  const test::Threads two(thread_count() == 2 ? 1 : 2);
   run::Observer silent;
   const fs::path recipe = floats().folder("budgeted") / "recipe.toml";
   CHECK(budgeted()["verified"] == true);

@@ -1,10 +1,10 @@
 #include <doctest/doctest.h>
 
 #include "core/file.hpp"
-#include "core/parallel.hpp"
 #include "data/loader.hpp"
 #include "nn/state.hpp"
 #include "optim/optimizer.hpp"
+#include "tests/support/threads.hpp"
 #include "tests/training/tiny_run.hpp"
 
 namespace fraqat::same_bits_test {
@@ -17,17 +17,6 @@ struct Setting {
   int threads = 1;
   bool prefetch = true;
   std::uint64_t seed = 1;
-};
-
-class Threads {
- public:
-  explicit Threads(int count) : before_(thread_count()) { set_thread_count(count); }
-  ~Threads() { set_thread_count(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
 };
 
 run::Recipe noisy_recipe(std::uint64_t seed) {
@@ -104,7 +93,7 @@ class NoisyTraining {
 };
 
 std::string hash_after(const run::Session& session, const Setting& setting, int steps = 200) {
-  const Threads threads(setting.threads);
+  const test::Threads threads(setting.threads);
   NoisyTraining training(session, setting);
   training.run(steps);
   return training.hash();
@@ -128,7 +117,7 @@ TEST_CASE("same bits: a whole run leaves the same hash on 1 and on 2 threads") {
   recipe.model = "lenet5-bn";
   recipe.train_limit = 160;
   const auto result = [&](int count, std::uint64_t seed) {
-    const Threads threads(count);
+    const test::Threads threads(count);
     const test::TemporaryDirectory folder;
     recipe.seed = seed;
     run::Observer silent;
