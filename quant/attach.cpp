@@ -11,29 +11,63 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
+/// Widths that the user gives by layer name.
+class Given {
+ public:
+  /// `what` a layer has that gets the width: "weight".
+  Given(const WidthsByLayer& widths, std::string what) : widths_(widths), what_(std::move(what)) {
+    std::map<std::string, int> seen;
+    for (const auto& [layer, bits] : widths) {
+      const auto [found, first] = seen.emplace(layer, bits);
+      check(first, "[attach] layer ", layer, " is given a width twice: got ", found->second,
+            " and ", bits, "; expected one");
+    }
+  }
+
+  /// Fixes `spec`, of that tensor of `layer`, if a width is given for it.
+  void apply(const std::string& layer, TensorSpec& spec) {
+    if (met_.insert(layer).second) names_ += (names_.empty() ? "" : ", ") + layer;
+    for (const auto& [name, bits] : widths_)
+      if (name == layer) {
+        spec.bits = "fixed";
+        spec.start = bits;
+      }
+  }
+
+  void check_all_met() const {
+    for (const auto& [layer, bits] : widths_)
+      check(met_.count(layer) > 0, "[attach] a width is given for a layer that does not exist or ",
+            "has no ", what_, ": got ", layer, "; expected one of ", names_);
+  }
+
+ private:
+  const WidthsByLayer& widths_;
+  const std::string what_;
+  std::set<std::string> met_;
+  std::string names_;  // in the order of the network
+};
+
 /// Fills the slots, group by group.
 class Plan {
  public:
   Plan(nn::Module& model, const Tape& tape, const Var& image, const Spec& spec)
-      : tape_(tape), groups_(tape), spec_(spec), batch_(image.shape()[0]) {
+      : tape_(tape),
+        groups_(tape),
+        spec_(spec),
+        weight_bits_(spec.weight_bits, "weight"),
+        activation_bits_(spec.activation_bits, "quantized output"),
+        batch_(image.shape()[0]) {
     check(!spec.activation.bits_per_channel && !spec.activation.per_channel,
           "[attach] channels with ranges or bit-widths of their own are for weights: got one for "
           "activations; expected per_channel = bits_per_channel = false");
     check(!spec.weight.bits_per_channel || spec.weight.per_channel,
           "[attach] a bit-width for each channel needs a range for each: got bits_per_channel = "
           "true with per_channel = false; try per_channel = true");
-    std::map<std::string, int> widths;
-    for (const auto& [layer, bits] : spec.weight_bits) {
-      const auto [found, first] = widths.emplace(layer, bits);
-      check(first, "[attach] layer ", layer, " is given a width twice: got ", found->second,
-            " and ", bits, "; expected one");
-    }
     for (auto& [name, slot] : nn::slots(model)) slots_[name] = slot;
     fill_input(image);
     for (const auto& node : tape.nodes()) read(*node);
-    check(named_.size() == spec.weight_bits.size(), "[attach] a width is given for a layer that ",
-          "does not exist or has no weight: got ", missing_name(), "; expected one of ",
-          weight_names_);
+    weight_bits_.check_all_met();
+    activation_bits_.check_all_met();
   }
 
  private:
@@ -144,14 +178,7 @@ class Plan {
     if (product) check_codes(node, node.inputs()[0]);
     const Tensor& weight = node.inputs()[at].value();
     TensorSpec spec = spec_.weight;
-    const std::string layer(node.layer());
-    if (weights_.insert(layer).second) weight_names_ += (weight_names_.empty() ? "" : ", ") + layer;
-    for (const auto& [name, bits] : spec_.weight_bits)
-      if (name == layer) {
-        spec.bits = "fixed";
-        spec.start = bits;
-        named_.insert(layer);
-      }
+    weight_bits_.apply(std::string(node.layer()), spec);
     // Rows of a transposed convolution are inputs: a scale of each would stay inside the sum.
     const Index rows = spec.per_channel && !transposed ? weight.dim(0) : 1;
     const Index channels = !product ? 0 : transposed ? node.output().shape()[-1] : weight.dim(0);
@@ -162,6 +189,7 @@ class Plan {
 
   const nn::Slot* fill_activation(const Node& node) {
     TensorSpec spec = spec_.activation;
+    activation_bits_.apply(std::string(node.layer()), spec);
     const bool positive = not_negative_.count(node.output().id()) > 0;
     if (positive) spec.affine = false;
     const Coding coding = positive || spec.affine ? Coding::natural : Coding::twos;
@@ -214,22 +242,15 @@ class Plan {
     return all;
   }
 
-  std::string missing_name() const {
-    for (const auto& [layer, bits] : spec_.weight_bits)
-      if (!named_.count(layer)) return layer;
-    return "";
-  }
-
   const Tape& tape_;
   const Groups groups_;
   const Spec& spec_;
+  Given weight_bits_, activation_bits_;
   const Index batch_;
   std::map<std::string, nn::Slot*> slots_;
   std::map<const void*, const nn::Slot*> codes_;  // of a tensor: the slot they are from
   std::map<const nn::Slot*, std::string_view> filled_by_;
   std::set<const void*> not_negative_;
-  std::set<std::string> weights_, named_;
-  std::string weight_names_;
   std::uint32_t drawn_ = 0;
 };
 

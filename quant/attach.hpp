@@ -22,10 +22,12 @@ struct TensorSpec {
   std::string gradient_scale = "none";  // of learned ranges: none | lsq, 1 / sqrt(N hi)
 };
 
+using WidthsByLayer = std::vector<std::pair<std::string, int>>;  // {"conv1", 8}, {"fc3", 6}
+
 struct Spec {
   TensorSpec weight, activation;
-  /// Widths by layer name ("conv1", "fc3"): the layer's weight is `fixed` at it.
-  std::vector<std::pair<std::string, int>> weight_bits = {};
+  /// The layer's weight, or what it puts out, is `fixed` at the width.
+  WidthsByLayer weight_bits = {}, activation_bits = {};
   std::uint64_t seed = 0;  // of random starts
 };
 
@@ -41,8 +43,8 @@ struct Spec {
 ///
 /// Errors: a slot that is filled already, or meets two ops that differ in kind; an
 /// op that ends a group without a slot; a product that reads no codes; an image
-/// that two ops read; a layer name in `weight_bits` that does not exist, or stands
-/// there twice.
+/// that two ops read; a layer name in `weight_bits` or `activation_bits` that has
+/// no such tensor, or stands there twice.
 void attach(nn::Module& model, const Tensor& sample, const Spec& spec);
 
 /// attach(), and ranges for every quantizer from a forward pass over `images`.

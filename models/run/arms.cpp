@@ -159,6 +159,7 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
   const std::unique_ptr<nn::Module> model = make_model(recipe);
   nn::apply_state(*model, start, "the float network");
   recipe.weight_bits.clear();
+  recipe.activation_bits.clear();
   if (ends8) {
     const std::vector<std::string> layers = weight_layers(*model);
     recipe.weight_bits = {{layers.front(), 8}, {layers.back(), 8}};

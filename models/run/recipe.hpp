@@ -9,6 +9,8 @@
 
 namespace fraqat::run {
 
+using WidthsByLayer = std::vector<std::pair<std::string, int>>;
+
 /// One stretch of training.
 struct Training {
   int epochs = 0;
@@ -87,12 +89,12 @@ struct Recipe {
   std::string augment = "none";           // data.augment: none | crop-flip
   Index train_limit = 0, test_limit = 0;  // data.train_limit, data.test_limit; 0: all
 
-  Training float_training;                               // [float]
-  bool quantize = true;                                  // quant.enabled; false: float is all
-  Tensors weight, activation;                            // [quant.weight], [quant.activation]
-  Budgets budget;                                        // [quant.budget]
-  std::vector<std::pair<std::string, int>> weight_bits;  // [quant.weight_bits] layer = width
-  int calibration_batches = 16;                          // quant.calibration_batches
+  Training float_training;                     // [float]
+  bool quantize = true;                        // quant.enabled; false: float is all
+  Tensors weight, activation;                  // [quant.weight], [quant.activation]
+  Budgets budget;                              // [quant.budget]
+  WidthsByLayer weight_bits, activation_bits;  // [quant.weight_bits], layer = width
+  int calibration_batches = 16;                // quant.calibration_batches
 
   Training search;                            // [search]
   double bit_rate = 0.02, range_rate = 1e-3;  // search.bit_rate, search.range_rate

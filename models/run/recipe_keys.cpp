@@ -209,6 +209,7 @@ std::vector<Key> keys_of(Recipe& r) {
   t.tensors("quant.activation", r.activation, false);
   t.budgets(r.budget);
   t.range("quant.weight_bits", &r.weight_bits, quant::binary_bits, quant::max_bits);
+  t.range("quant.activation_bits", &r.activation_bits, quant::min_bits, quant::max_bits);
   t.search(r);
   t.curriculum(r.curriculum);
   t.rounding(r);

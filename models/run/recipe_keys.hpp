@@ -2,7 +2,6 @@
 
 #include <limits>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -11,8 +10,6 @@
 /// The keys of a recipe, as data: reading, --set, writing and every error text
 /// come from this one table.
 namespace fraqat::run {
-
-using WidthsByLayer = std::vector<std::pair<std::string, int>>;
 
 using Field = std::variant<std::string*, bool*, int*, Index*, std::uint64_t*, double*,
                            std::vector<int>*, std::vector<double>*, WidthsByLayer*>;

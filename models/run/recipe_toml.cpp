@@ -1,6 +1,7 @@
 #include "models/run/recipe_toml.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/nearest.hpp"
 #include "core/text.hpp"
@@ -10,11 +11,11 @@
 namespace fraqat::run {
 namespace {
 
-constexpr std::string_view layer_widths = "quant.weight_bits";
-
-/// Whether `path` is one of its entries, quant.weight_bits.NAME.
-bool names_layer(std::string_view path) {
-  return path.starts_with(layer_widths) && path.substr(layer_widths.size()).starts_with(".");
+/// The layer whose width is at `path`, quant.weight_bits.NAME, if `key` is that table.
+std::optional<std::string> layer_of(const Key& key, const std::string& path) {
+  if (!std::holds_alternative<WidthsByLayer*>(key.field) || !path.starts_with(key.path + "."))
+    return std::nullopt;
+  return path.substr(key.path.size() + 1);
 }
 
 bool is_name(const std::string& text) {
@@ -125,6 +126,7 @@ class Reader {
  private:
   [[noreturn]] void unknown(const std::string& path) const;
   bool is_section(const std::string& path) const;
+  bool is_table(const std::string& path) const;
 
   std::vector<Key> keys_;
   RecipePlace& place_;
@@ -135,11 +137,18 @@ bool Reader::is_section(const std::string& path) const {
                      [&](const Key& key) { return key.path.starts_with(path + "."); });
 }
 
+bool Reader::is_table(const std::string& path) const {
+  return is_section(path) || std::any_of(keys_.begin(), keys_.end(), [&](const Key& key) {
+           const bool widths = std::holds_alternative<WidthsByLayer*>(key.field);
+           return widths && (key.path == path || layer_of(key, path));
+         });
+}
+
 void Reader::table(const toml::table& table, const std::string& path) {
   for (const TomlEntry& entry : in_order(table)) {
     const std::string full = path.empty() ? entry.name : path + "." + entry.name;
     place_.lines[full] = entry.line();
-    if (entry.node->is_table() && (is_section(full) || full == layer_widths || names_layer(full)))
+    if (entry.node->is_table() && is_table(full))
       this->table(*entry.node->as_table(), full);
     else
       value(full, *entry.node);
@@ -148,10 +157,9 @@ void Reader::table(const toml::table& table, const std::string& path) {
 
 void Reader::value(const std::string& path, const toml::node& node) {
   for (const Key& key : keys_) {
-    const bool layer = names_layer(path) && key.path == layer_widths;
+    const std::optional<std::string> layer = layer_of(key, path);
     if (key.path != path && !layer) continue;
-    if (layer ? assign_layer(key, path.substr(layer_widths.size() + 1), node) : assign(key, node))
-      return;
+    if (layer ? assign_layer(key, *layer, node) : assign(key, node)) return;
     std::string text = "got " + shown(node) + "; expected " + key.expected();
     const auto* word = node.as_string();
     const std::string near = word ? nearest(word->get(), key.words) : "";

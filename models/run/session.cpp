@@ -164,7 +164,7 @@ std::unique_ptr<nn::Module> make_model(const Recipe& recipe) {
 
 quant::Spec quant_spec(const Recipe& recipe) {
   return {tensor_spec(recipe.weight), tensor_spec(recipe.activation), recipe.weight_bits,
-          recipe.seed};
+          recipe.activation_bits, recipe.seed};
 }
 
 Tensor sample_image(const Recipe& recipe) {

@@ -35,7 +35,7 @@ std::string main_arm(const Recipe& recipe) { return recipe.quantize ? "learned" 
 
 bool is_uniform(const Recipe& r) {
   return r.quantize && r.weight.bits == "fixed" && r.activation.bits == "fixed" &&
-         r.weight.start == r.activation.start && r.weight_bits.empty();
+         r.weight.start == r.activation.start && r.weight_bits.empty() && r.activation_bits.empty();
 }
 
 RowKind kind_of(const Recipe& recipe, const std::string& arm) {

@@ -120,6 +120,7 @@ TEST_CASE("recipe: values out of range, and numbers that are none, are refused")
         "[quant.activation]\nper_channel = true",
         "[quant]\nweight_bits = 3",
         "[quant.weight_bits]\nconv1 = 9",
+        "[quant.activation_bits]\nconv1 = 1",
         "[quant.weight_bits]\nconv1 = \"8\"",
         "[quant.weight_bits]\n\"a b\" = 8",
         "[quant.budget]\nweight_bits = 1.5",

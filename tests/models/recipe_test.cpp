@@ -93,6 +93,7 @@ Recipe random_recipe(unsigned seed) {
   r.weight = random_tensors(dice, true);
   r.activation = random_tensors(dice, false);
   if (dice.flag()) r.weight_bits = {{"features.0", dice.whole(2, 8)}, {"conv1", 8}};
+  if (dice.flag()) r.activation_bits = {{"pool", dice.whole(2, 8)}};
   r.calibration_batches = dice.whole(1, 100);
   r.search = random_training(dice);
   r.bit_rate = dice.real(1e-3, 1);
@@ -168,6 +169,7 @@ seed = 0x10
 [quant]
 weight.start = 5
 weight_bits = { conv1 = 8, "features.0" = 3 }
+activation_bits.pool = 7
 activation = { start = 2.5, bits = 'stochastic' }
 [float]
 epochs = 1_0
@@ -179,6 +181,7 @@ rate = 1
   CHECK(r.float_training.epochs == 10);
   CHECK(r.float_training.rate == 1.0);
   CHECK(r.weight_bits == WidthsByLayer{{"conv1", 8}, {"features.0", 3}});
+  CHECK(r.activation_bits == WidthsByLayer{{"pool", 7}});
   CHECK(read("[quant.weight_bits]\nfeatures.0 = 3\n").weight_bits ==
         WidthsByLayer{{"features.0", 3}});
 }
@@ -203,7 +206,8 @@ TEST_CASE("recipe: --set changes single fields") {
       "[float]\nrate = 0.5\n",
       {"float.rate=0.25", "model=mlp", "data.name = \"synthetic\"", "seed=7",
        "quant.weight.random_start=true", "baselines.uniform=8,4", "baselines.uniform_ends8=[2]",
-       "quant.weight_bits.conv1=8", "quant.weight_bits.features.0=4", "quant.weight_bits.conv1=6"});
+       "quant.weight_bits.conv1=8", "quant.weight_bits.features.0=4", "quant.weight_bits.conv1=6",
+       "quant.activation_bits.layer1.0=4"});
   CHECK(r.float_training.rate == 0.25);
   CHECK(r.model == "mlp");
   CHECK(r.data == "synthetic");
@@ -212,6 +216,7 @@ TEST_CASE("recipe: --set changes single fields") {
   CHECK(r.uniform == std::vector{8, 4});
   CHECK(r.uniform_ends8 == std::vector{2});
   CHECK(r.weight_bits == WidthsByLayer{{"conv1", 6}, {"features.0", 4}});
+  CHECK(r.activation_bits == WidthsByLayer{{"layer1.0", 4}});
 }
 
 }  // namespace fraqat::recipe_test

@@ -135,10 +135,15 @@ TEST_CASE("attach: layers by name, random starts") {
   spec.weight.bits = "stochastic";
   spec.weight.random_start = true;
   spec.weight_bits = {{"conv1", 8}, {"fc3", 6}};
+  spec.activation_bits = {{"relu1", 7}, {"relu4", 3}};
   quant::attach(*model, image(), spec);
   std::vector<double> widths;
-  for (const Quantizer* q : quant::quantizers(*model))
+  for (const Quantizer* q : quant::quantizers(*model)) {
     if (q->info().role == Role::weight) widths.push_back(q->bits().bits());
+    if (q->info().name == "relu1.output_q") CHECK(q->bits().bits() == 7);
+    if (q->info().name == "relu2.output_q") CHECK(q->bits().bits() == spec.activation.start);
+    if (q->info().name == "relu4.output_q") CHECK(q->bits().bits() == 3);
+  }
   CHECK(widths[0] == 8);
   CHECK(widths[4] == 6);
   CHECK(widths[1] != widths[2]);
@@ -157,6 +162,17 @@ TEST_CASE("attach: errors name the layers") {
   CHECK_THROWS_WITH_AS(quant::attach(*model, image(), spec),
                        "[attach] layer conv1 is given a width twice: got 8 and 6; expected one",
                        Error);
+  quant::detach(*model);
+  spec.weight_bits = {};
+  spec.activation_bits = {{"conv1", 8}};
+  CHECK_THROWS_WITH_AS(
+      quant::attach(*model, image(), spec),
+      doctest::Contains("no quantized output: got conv1; expected one of relu1, relu2, relu3"),
+      Error);
+  quant::detach(*model);
+  spec.activation_bits = {{"relu1", 8}, {"relu1", 8}};
+  CHECK_THROWS_WITH_AS(quant::attach(*model, image(), spec),
+                       doctest::Contains("layer relu1 is given a width twice"), Error);
   quant::detach(*model);
   quant::attach(*model, image(), {});
   CHECK_THROWS_WITH_AS(quant::attach(*model, image(), {}),

@@ -244,6 +244,16 @@ TEST_CASE("run: the hash is that of tensors and widths, whatever keys a recipe h
   CHECK(run::result_hash(again) != finished().result["hash"]);
 }
 
+TEST_CASE("run: a width for a layer that does not exist is refused before anything is written") {
+  const test::TemporaryDirectory folder;
+  run::Recipe recipe = finished().recipe;
+  recipe.activation_bits = {{"pool9", 4}};
+  run::Observer silent;
+  CHECK_THROWS_WITH_AS(run::run(recipe, {folder / "run", {}, {}, {}}, silent),
+                       doctest::Contains("no quantized output: got pool9"), Error);
+  CHECK_FALSE(std::filesystem::exists(folder / "run"));
+}
+
 TEST_CASE("run: a finished run is not overwritten") {
   run::Observer silent;
   CHECK_THROWS_WITH_AS(
