@@ -8,7 +8,8 @@ namespace {
 
 // Direct convolution pays from this many neighbouring numbers of x under a row of
 // the window, and from this many channels for gradients to the weights.
-constexpr Index least_run = 9, least_channels = 4;
+constexpr Index least_run = 9;
+Index least_channels() { return kernels::active().direct.lanes < 16 ? 4 : 2; }
 
 bool direct_forward(const Convolution& c) {
   return direct::suits_forward(c) &&
@@ -22,7 +23,7 @@ bool direct_backward_data(const Convolution& c) {
 
 bool direct_backward_weights(const Convolution& c) {
   return direct::suits_backward_weights(c) &&
-         (c.group_inputs() >= least_channels || !lanes::suits_backward_weights(c));
+         (c.group_inputs() >= least_channels() || !lanes::suits_backward_weights(c));
 }
 
 }  // namespace

@@ -138,6 +138,65 @@ void forward_block(const DirectConvolution& d, Index count, const Block& block, 
   }
 }
 
+// As many sums as leave registers for the weights of three taps and a number of x.
+constexpr Index pixels_of_row = registers == 32 ? 16 : 12;
+
+// Neighbours in a row of y, whether one is the first or the last of the row, and what they see.
+struct RowOfPixels {
+  const Real* x;  // under the second of three taps
+  Real* y;
+  bool first, last;
+};
+
+// y of A pixels of a row, one vector of channels, from L channels.  A number of x is read once for
+// three products: one read each is more than the first cache gives, whose banks numbers at the
+// same place of their lines share.
+template <Index A>
+void row_tile(const DirectConvolution& d, const Stretch& rows, const RowOfPixels& pixels,
+              const Real* weight, const Real* bias) {
+  Vector sum[A];
+  for (Index a = 0; a < A; ++a) sum[a] = load(bias);
+  const Real* x = pixels.x;
+  for (Index r = rows.tap; r < rows.tap_end; ++r, x += d.rows.dilation * d.x.row)
+    for (Index k = 0; k < L; ++k) {
+      Vector factor[row_taps];
+      for (Index t = 0; t < row_taps; ++t) {
+        factor[t] = load(weight + ((r * row_taps + t) * L + k) * L);
+        keep(factor[t]);
+      }
+      if (!pixels.first) sum[0] += broadcast(x[k - L]) * factor[0];
+#pragma GCC unroll 16
+      for (Index i = 0; i < A; ++i) {
+        Vector number = broadcast(x[i * L + k]);
+        keep(number);
+        for (Index t = 0; t < row_taps; ++t)
+          if (i + 1 >= t && i + 1 - t < A) sum[i + 1 - t] += number * factor[t];
+      }
+      if (!pixels.last) sum[A - 1] += broadcast(x[A * L + k]) * factor[2];
+    }
+  for (Index a = 0; a < A; ++a) store(pixels.y + a * d.y.column, sum[a]);
+}
+
+// Vector v of channels of whole rows of y, under which just the taps of `rows` are.
+void forward_rows(const DirectConvolution& d, Index count, const Stretch& rows, Index v,
+                  const Real* x, const Real* packed, Real* y) {
+  const Index columns = d.columns.out, tiles = (columns + pixels_of_row - 1) / pixels_of_row;
+  const Real* weight = packed + (vectors(d.O) + v * d.rows.taps * row_taps * L) * L;
+  for (Index n = 0; n < count; ++n)
+    for (Index i = rows.begin; i < rows.end; ++i) {
+      const Real* from = x + n * d.x.sample + position(d.rows, i, rows.tap) * d.x.row;
+      Real* to = y + n * d.y.sample + i * d.y.row + first_of(v, d.O);
+      for (Index tile = 0, done = 0; tile < tiles; ++tile) {
+        const Index a = columns * (tile + 1) / tiles - done;
+        const RowOfPixels pixels{from + done * L, to + done * d.y.column, tile == 0,
+                                 tile == tiles - 1};
+        with_pixels<pixels_of_row>(
+            a, [&](auto A) { row_tile<A>(d, rows, pixels, weight, packed + v * L); });
+        done += a;
+      }
+    }
+}
+
 }  // namespace
 
 Index direct_packed(const DirectConvolution& d) {
@@ -166,10 +225,17 @@ void direct_pack(const DirectConvolution& d, const WeightPitch& pitch, const Rea
 void direct_forward(const DirectConvolution& d, Index count, const Real* x, const Real* packed,
                     Real* y) {
   const Index all = vectors(d.O), pairs = all / 2 * 2;
+  const bool by_rows = whole_rows(d.columns) && d.C == L && d.x.column == L;
   each_block(d, [&](const Block& block) {
     if (pairs) forward_block<2>(d, count, block, 0, pairs, x, packed, y);
-    if (all > pairs) forward_block<1>(d, count, block, pairs, all, x, packed, y);
+    if (all > pairs && !by_rows) forward_block<1>(d, count, block, pairs, all, x, packed, y);
   });
+  if (all == pairs || !by_rows) return;
+  for (Index i = 0; i < d.rows.out;) {
+    const Stretch rows = stretch_from(d.rows, i);
+    forward_rows(d, count, rows, pairs, x, packed, y);
+    i = rows.end;
+  }
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -21,6 +21,15 @@ inline constexpr Index most_pixels = pixels_of_tile(1);
   return at_most(v * L, channels - L);
 }
 
+/// Three taps side by side over rows that are as long in y as in x.  Where a vector of channels
+/// stands alone, they are taken together: each number of x has a part in three products.
+inline constexpr Index row_taps = 3;
+
+[[gnu::always_inline]] inline bool whole_rows(const WindowAxis& columns) {
+  return columns.taps == row_taps && columns.stride == 1 && columns.dilation == 1 &&
+         columns.origin == -1 && columns.in == columns.out && columns.in >= row_taps;
+}
+
 /// The input position of output i under a tap.
 [[gnu::always_inline]] inline Index position(const WindowAxis& axis, Index i, Index tap) {
   return axis.origin + i * axis.stride + tap * axis.dilation;
