@@ -67,15 +67,6 @@ void forward_tile(const Taps& taps, const Pixels& pixels, const Real* x, const R
     for (Index b = 0; b < B; ++b) store(y[b] + pixels.y[a], sum[a][b]);
 }
 
-// Calls f with the number of pixels as a compile-time constant.
-template <Index most, Index A = 1, class F>
-[[gnu::always_inline]] inline void with_pixels(Index a, const F& f) {
-  if constexpr (A < most) {
-    if (a > A) return with_pixels<most, A + 1>(a, f);
-  }
-  f(std::integral_constant<Index, A>());
-}
-
 // The pixels of a block, of one sample after the other.
 class Walk {
  public:
@@ -129,7 +120,7 @@ void forward_block(const DirectConvolution& d, Index count, const Block& block, 
     for (Index u = v; u < end; u += B) {
       Real* to[B];
       for (Index b = 0; b < B; ++b) to[b] = y + first_of(u + b, d.O);
-      with_pixels<most>(a, [&](auto A) {
+      with_constant<most>(a, [&](auto A) {
         forward_tile<A, B>(taps, pixels, x, packed + (vectors(d.O) + u * weights) * L,
                            packed + u * L, to);
       });
@@ -138,7 +129,8 @@ void forward_block(const DirectConvolution& d, Index count, const Block& block, 
   }
 }
 
-// As many sums as leave registers for the weights of three taps and a number of x.
+// Sums that stay in registers beside the weights of three taps and a number of x: 12 of 16; of 32
+// as many as make two tiles of 32 pixels.
 constexpr Index pixels_of_row = registers == 32 ? 16 : 12;
 
 // Neighbours in a row of y, whether one is the first or the last of the row, and what they see.
@@ -149,8 +141,8 @@ struct RowOfPixels {
 };
 
 // y of A pixels of a row, one vector of channels, from L channels.  A number of x is read once for
-// three products: one read each is more than the first cache gives, whose banks numbers at the
-// same place of their lines share.
+// three products.  One read for each is more than the first cache gives: pixels are a line of it
+// apart, and numbers at the same place of two lines come from the same bank.
 template <Index A>
 void row_tile(const DirectConvolution& d, const Stretch& rows, const RowOfPixels& pixels,
               const Real* weight, const Real* bias) {
@@ -190,7 +182,7 @@ void forward_rows(const DirectConvolution& d, Index count, const Stretch& rows, 
         const Index a = columns * (tile + 1) / tiles - done;
         const RowOfPixels pixels{from + done * L, to + done * d.y.column, tile == 0,
                                  tile == tiles - 1};
-        with_pixels<pixels_of_row>(
+        with_constant<pixels_of_row>(
             a, [&](auto A) { row_tile<A>(d, rows, pixels, weight, packed + v * L); });
         done += a;
       }

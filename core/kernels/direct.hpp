@@ -21,13 +21,23 @@ inline constexpr Index most_pixels = pixels_of_tile(1);
   return at_most(v * L, channels - L);
 }
 
-/// Three taps side by side over rows that are as long in y as in x.  Where a vector of channels
-/// stands alone, they are taken together: each number of x has a part in three products.
+/// Taps that the kernels for whole rows take together: a number of x has a part in the products of
+/// three.
 inline constexpr Index row_taps = 3;
 
+/// Whether each pixel of a row of y lies under the second of three neighbouring taps.
 [[gnu::always_inline]] inline bool whole_rows(const WindowAxis& columns) {
   return columns.taps == row_taps && columns.stride == 1 && columns.dilation == 1 &&
          columns.origin == -1 && columns.in == columns.out && columns.in >= row_taps;
+}
+
+/// Calls f with n, 1 to `most`, as a compile-time constant.
+template <Index most, Index N = 1, class F>
+[[gnu::always_inline]] inline void with_constant(Index n, const F& f) {
+  if constexpr (N < most) {
+    if (n > N) return with_constant<most, N + 1>(n, f);
+  }
+  f(std::integral_constant<Index, N>());
 }
 
 /// The input position of output i under a tap.

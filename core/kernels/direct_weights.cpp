@@ -50,24 +50,17 @@ template <Index A, Index B>
     for (Index b = 0; b < B; ++b) store(dweight + a * row + b * L, sum[a][b]);
 }
 
-template <Index most, Index A = 1, class F>
-[[gnu::always_inline]] inline void with_channels(Index a, const F& f) {
-  if constexpr (A < most) {
-    if (a > A) return with_channels<most, A + 1>(a, f);
-  }
-  f(std::integral_constant<Index, A>());
-}
-
 // All input channels and B vectors of outputs from v on, under one tap.
 template <Index B>
 void weights_channels(const DirectConvolution& d, const Area& area, Index v, const Real* x,
                       const Real* dy, bool add, Real* dweight) {
-  // Eight numbers of x never lie in two lines of the cache, which cost a fifth of the time.
+  // Eight of a multiple of eight channels never lie in two lines of the cache, which costs a fifth
+  // of the time.
   constexpr Index most = registers == 32 ? 8 : pixels_of_tile(B);
   const Index tiles = (d.C + most - 1) / most, first = first_of(v, d.O);
   for (Index tile = 0; tile < tiles; ++tile) {
     const Index c = d.C * tile / tiles, a = d.C * (tile + 1) / tiles - c;
-    with_channels<most>(a, [&](auto A) {
+    with_constant<most>(a, [&](auto A) {
       weights_tile<A, B>(d, area, x + c, dy + first, first_of(v + B - 1, d.O) - first, add,
                          dweight + (c * vectors(d.O) + v) * L);
     });
@@ -96,8 +89,8 @@ void weights_taps(const DirectConvolution& d, Index begin, Index end, Index v, c
 // As weights_tile, of the three taps of a row of the window, `tap` numbers apart: a number of x is
 // read once for all, and one of dy, too, which moves from tap to tap.
 template <Index A>
-[[gnu::noinline]] void row_tile(const DirectConvolution& d, Index rows, const Real* x,
-                                const Real* dy, Index tap, bool add, Real* dweight) {
+[[gnu::noinline]] void weights_row_tile(const DirectConvolution& d, Index rows, const Real* x,
+                                        const Real* dy, Index tap, bool add, Real* dweight) {
   const Index row = vectors(d.O) * L, pixel = d.x.column, last = d.columns.in - 1;
   Vector sum[row_taps][A] = {};
   if (add)
@@ -141,9 +134,9 @@ void weights_by_rows(const DirectConvolution& d, Index begin, Index end, Index v
     const Real* at = dy + rows.begin * d.y.row + first_of(v, d.O);
     for (Index tile = 0; tile < tiles; ++tile) {
       const Index c = d.C * tile / tiles, a = d.C * (tile + 1) / tiles - c;
-      with_channels<most>(a, [&](auto A) {
-        row_tile<A>(d, rows.end - rows.begin, from + c, at, size, add,
-                    dweight + (c * vectors(d.O) + v) * L);
+      with_constant<most>(a, [&](auto A) {
+        weights_row_tile<A>(d, rows.end - rows.begin, from + c, at, size, add,
+                            dweight + (c * vectors(d.O) + v) * L);
       });
     }
   }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <limits>
 
 #include "tests/core/every_isa.hpp"
@@ -38,40 +39,82 @@ struct Case {
   Index weights() const { return d.O * d.rows.taps * d.columns.taps * d.C; }
 };
 
-// The columns of a window of three over a whole row, or of that with an odd origin.
-Axes row_of_three(Dice& dice) {
-  WindowAxis a{};
-  a.taps = 3;
-  a.stride = a.dilation = 1;
-  a.in = dice(3, 40);
-  a.origin = dice(0, 3) ? -1 : dice(-3, 1);
-  a.out = dice(0, 3) ? a.in : dice(1, 40);
-  return {a, dice(1, 2)};
-}
-
-Case random_case(Dice& dice, Index lanes) {
+Case make_case(Dice& dice, const Axes& rows, const Axes& columns, Index C, Index O, Index inputs) {
   Case c{};
-  const bool in_rows = dice(0, 2) == 0;  // numbers of x shared by three taps, where C suits, too
-  const Axes rows = random_axis(dice), columns = in_rows ? row_of_three(dice) : random_axis(dice);
   c.d.rows = rows.axis;
   c.d.columns = columns.axis;
-  c.d.C = dice(1, 3) == 1 ? dice(1, 30) : dice(1, 7);
-  if (in_rows && dice(0, 1)) c.d.C = lanes;
-  c.d.O = lanes + (dice(0, 1) ? dice(0, 3 * lanes) : dice(0, 3) * lanes);
-  const Index inputs = c.d.C + (dice(0, 2) ? 0 : dice(1, 5));  // more: another group's
-  const Index outputs = c.d.O + (dice(0, 2) ? 0 : dice(1, 5));
+  c.d.C = C;
+  c.d.O = O;
+  const Index outputs = O + (dice(0, 2) ? 0 : dice(1, 5));  // more: another group's
   c.count = dice(1, 4);
   c.d.x = {c.d.rows.in * c.d.columns.in * inputs, c.d.columns.in * inputs, inputs};
   const Index row = c.d.columns.out * columns.step * outputs;
   c.d.y = {c.d.rows.out * rows.step * row, rows.step * row, columns.step * outputs};
   c.x = c.count * c.d.x.sample;
   c.y = c.count * c.d.y.sample;
-  c.weight = {c.d.rows.taps * c.d.columns.taps * c.d.C, c.d.columns.taps * c.d.C, c.d.C, 1};
+  c.weight = {c.d.rows.taps * c.d.columns.taps * C, c.d.columns.taps * C, C, 1};
   return c;
+}
+
+Case random_case(Dice& dice, Index lanes) {
+  const Axes rows = random_axis(dice), columns = random_axis(dice);
+  const Index C = dice(1, 3) == 1 ? dice(1, 30) : dice(1, 7);
+  const Index O = lanes + (dice(0, 1) ? dice(0, 3 * lanes) : dice(0, 3) * lanes);
+  return make_case(dice, rows, columns, C, O, C + (dice(0, 2) ? 0 : dice(1, 5)));
 }
 
 Index position(const WindowAxis& axis, Index i, Index tap) {
   return axis.origin + i * axis.stride + tap * axis.dilation;
+}
+
+// What the kernels of whole rows ask for: three taps over rows as long in y as in x, and one
+// vector of outputs without a pair.  Rows, samples and pitches may be any.
+bool suits_rows(const Case& c, Index lanes) {
+  const WindowAxis& a = c.d.columns;
+  return a.taps == 3 && a.stride == 1 && a.dilation == 1 && a.origin == -1 && a.in == a.out &&
+         a.in >= 3 && (c.d.O + lanes - 1) / lanes % 2 == 1;
+}
+
+// A number of x is shared where the next pixel's first channel follows the last of this one.
+bool suits_rows_forward(const Case& c, Index lanes) {
+  return suits_rows(c, lanes) && c.d.C == lanes && c.d.x.column == lanes;
+}
+
+bool any_product(const WindowAxis& axis) {
+  for (Index i = 0; i < axis.out; ++i)
+    for (Index t = 0; t < axis.taps; ++t)
+      if (position(axis, i, t) >= 0 && position(axis, i, t) < axis.in) return true;
+  return false;
+}
+
+// Columns that fail in one of the things that the kernels of whole rows ask for.
+WindowAxis near_miss(Dice& dice, Index n) {
+  const std::array<WindowAxis, 10> all{{{n, n, 3, -2, 1, 1},
+                                        {n, n, 3, 0, 1, 1},
+                                        {n, n - 1, 3, -1, 1, 1},
+                                        {n, n + 1, 3, -1, 1, 1},
+                                        {n, n, 2, -1, 1, 1},
+                                        {n, n, 4, -1, 1, 1},
+                                        {n, n, 3, -1, 2, 1},
+                                        {n, n, 3, -1, 1, 2},
+                                        {1, 1, 3, -1, 1, 1},
+                                        {2, 2, 3, -1, 1, 1}}};
+  return all[static_cast<std::size_t>(dice(0, 9))];
+}
+
+// A case for the kernels of whole rows, from C channels; or, to miss, one that lacks one thing.
+// Gradients to the weights miss nothing where C is not `lanes`, or channels lie beside.
+Case row_case(Dice& dice, Index lanes, Index C, bool miss) {
+  const Index length = dice(0, 3) ? dice(3, 18) : dice(19, 40), what = miss ? dice(0, 5) : 6;
+  const Axes rows = random_axis(dice);
+  Axes columns{{length, length, 3, -1, 1, 1}, dice(1, 2)};
+  if (what < 3) columns.axis = near_miss(dice, length);
+  if (what == 3) C += dice(0, 1) ? 1 : -1;
+  // Another group's channels.
+  const Index beside = what == 4 ? dice(1, 5) : C == lanes ? 0 : dice(0, 3);
+  const std::array<Index, 3> alone{lanes, 3 * lanes, 2 * lanes + dice(1, lanes)};
+  const Index O = what == 5 ? 2 * lanes : alone[static_cast<std::size_t>(dice(0, 2))];
+  return make_case(dice, rows, columns, C, O, C + beside);
 }
 
 // Calls f(y) with the position of every output pixel of one sample, and its row and column.
@@ -155,6 +198,34 @@ TEST_CASE("direct: backward to the weights equals the definition, and is added o
     Dice dice;
     for (int i = 0; i < 600; ++i)
       check_backward(table.direct, random_case(dice, table.direct.lanes), dice);
+  });
+}
+
+TEST_CASE("direct: forward by whole rows equals the definition, and so do near misses") {
+  on_every_isa([](const kernels::Table& table) {
+    Dice dice;
+    const Index lanes = table.direct.lanes;
+    Index reached = 0;
+    for (int i = 0; i < 400; ++i) {
+      const Case c = row_case(dice, lanes, lanes, i % 4 == 0);
+      reached += suits_rows_forward(c, lanes) && any_product(c.d.rows);
+      check_forward(table.direct, c, dice);
+    }
+    CHECK(reached >= 200);
+  });
+}
+
+TEST_CASE("direct: backward to the weights by whole rows, and near misses") {
+  on_every_isa([](const kernels::Table& table) {
+    Dice dice;
+    const Index lanes = table.direct.lanes;
+    Index reached = 0;
+    for (int i = 0; i < 400; ++i) {
+      const Case c = row_case(dice, lanes, dice(0, 1) ? lanes : dice(2, lanes + 9), i % 4 == 0);
+      reached += suits_rows(c, lanes) && any_product(c.d.rows);
+      check_backward(table.direct, c, dice);
+    }
+    CHECK(reached >= 200);
   });
 }
 

@@ -224,6 +224,17 @@ TABLE |= {
         ("groups", conv_transpose(groups=2, dilation=2),
          normal(2, 3, 4, 4), normal(4, 2, 3, 3), normal(6)),
     ],
+    # The same ops where channels or samples fill vectors: entries of their own, since a further case
+    # of an op would change the numbers of those before it.
+    "conv2d_wide": lambda: [
+        ("padded", conv(padding=1), normal(2, 9, 7, 16), normal(16, 3, 3, 16), normal(16)),
+        ("strided", conv(stride=2, padding=2), normal(2, 9, 7, 16), normal(17, 5, 5, 16), normal(17)),
+        ("samples", conv(padding=1), normal(17, 5, 4, 3), normal(5, 3, 3, 3), normal(5)),
+    ],
+    "conv_transpose2d_wide": lambda: [
+        ("strided", conv_transpose(stride=2, padding=1, output_padding=1),
+         normal(2, 5, 4, 17), normal(17, 3, 3, 16), normal(16)),
+    ],
 }
 
 # --- pooling ------------------------------------------------------------------

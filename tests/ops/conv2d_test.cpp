@@ -1,128 +1,13 @@
 #include <array>
 
-#include "core/convolution.hpp"
+#include "tests/support/convolutions.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/threads.hpp"
 
 namespace fraqat::conv2d_test {
 namespace {
 
-struct Case {
-  Index N, H, W, C, O, R, S;
-  op::Conv2dOptions options = {};
-  bool bias = true;
-
-  std::vector<Tensor> inputs(std::uint64_t seed = 1) const {
-    std::vector<Tensor> tensors = {test::normal({N, H, W, C}, seed),
-                                   test::normal({O, R, S, C / options.groups}, seed + 1)};
-    if (bias) tensors.push_back(test::normal({O}, seed + 2));
-    return tensors;
-  }
-
-  Var operator()(std::span<const Var> x) const {
-    return op::conv2d(x[0], x[1], bias ? x[2] : Var(), options);
-  }
-};
-
-// The oracle: y, dx, dweight and dbias by the definition, in double.
-struct Naive {
-  std::vector<double> y, dx, dweight, dbias;
-
-  Naive(const Case& c, const std::vector<Tensor>& in, const Tensor& dy) {
-    const Index P = dy.dim(1), Q = dy.dim(2), inputs = c.C / c.options.groups;
-    const auto at = [](std::vector<double>& v, Index i) -> double& {
-      return v[static_cast<std::size_t>(i)];
-    };
-    y.resize(static_cast<std::size_t>(dy.size()));
-    dx.resize(static_cast<std::size_t>(in[0].size()));
-    dweight.resize(static_cast<std::size_t>(in[1].size()));
-    dbias.resize(static_cast<std::size_t>(c.O));
-    for (Index n = 0; n < c.N; ++n)
-      for (Index p = 0; p < P; ++p)
-        for (Index q = 0; q < Q; ++q)
-          for (Index o = 0; o < c.O; ++o) {
-            const Index to = ((n * P + p) * Q + q) * c.O + o;
-            const Index first = o / (c.O / c.options.groups) * inputs;
-            at(dbias, o) += double(dy[to]);
-            if (c.bias) at(y, to) = double(in[2][o]);
-            for (Index r = 0; r < c.R; ++r)
-              for (Index s = 0; s < c.S; ++s)
-                for (Index i = 0; i < inputs; ++i) {
-                  const Index h =
-                      p * c.options.stride - c.options.padding.top + r * c.options.dilation;
-                  const Index w =
-                      q * c.options.stride - c.options.padding.left + s * c.options.dilation;
-                  if (h < 0 || h >= c.H || w < 0 || w >= c.W) continue;
-                  const Index from = ((n * c.H + h) * c.W + w) * c.C + first + i;
-                  const Index weight = ((o * c.R + r) * c.S + s) * inputs + i;
-                  at(y, to) += double(in[0][from]) * double(in[1][weight]);
-                  at(dx, from) += double(dy[to]) * double(in[1][weight]);
-                  at(dweight, weight) += double(dy[to]) * double(in[0][from]);
-                }
-          }
-  }
-};
-
-bool close(const Tensor& got, const std::vector<double>& expected) {
-  constexpr double epsilon = sizeof(Real) == 8 ? 1e-11 : 2e-4;
-  double scale = 1;
-  for (const double v : expected) scale = std::max(scale, std::abs(v));
-  bool same = got.size() == static_cast<Index>(expected.size());
-  for (Index i = 0; same && i < got.size(); ++i)
-    same = std::abs(double(got[i]) - expected[static_cast<std::size_t>(i)]) <= epsilon * scale;
-  return same;
-}
-
-void check_against_naive(const Case& c, std::uint64_t seed) {
-  const std::vector<Tensor> in = c.inputs(seed);
-  std::vector<Var> vars;
-  for (const Tensor& t : in) vars.emplace_back(t, true);
-  Tape tape;
-  const Var y = c(vars);
-  const Tensor dy = test::normal(y.shape(), seed + 3);
-  tape.backward(op::sum(op::mul(y, Var(dy))));
-  const Naive naive(c, in, dy);
-  INFO("x [", c.N, ", ", c.H, ", ", c.W, ", ", c.C, "], weight [", c.O, ", ", c.R, ", ", c.S,
-       "], stride ", c.options.stride, ", padding ", c.options.padding, ", dilation ",
-       c.options.dilation, ", groups ", c.options.groups);
-  CHECK(close(y.value(), naive.y));
-  CHECK(close(vars[0].grad(), naive.dx));
-  CHECK(close(vars[1].grad(), naive.dweight));
-  if (c.bias) CHECK(close(vars[2].grad(), naive.dbias));
-}
-
-// Numbers in [low, high], the same in every run.
-class Dice {
- public:
-  Index operator()(Index low, Index high) {
-    const auto word = Philox(7, Stream::synthetic)({0, 0, 0, drawn_++})[0];
-    return low + static_cast<Index>(word % static_cast<std::uint32_t>(high - low + 1));
-  }
-
- private:
-  std::uint32_t drawn_ = 0;
-};
-
-Case random_case(Dice& dice) {
-  Case c{};
-  c.options = {dice(1, 3), dice(0, 3), dice(1, 4) == 1 ? dice(2, 3) : 1,
-               dice(1, 3) == 1 ? dice(2, 4) : 1};
-  if (dice(0, 1)) c.options.padding = {dice(0, 3), dice(0, 4), dice(0, 3), dice(0, 4)};
-  const Index factor = c.options.groups;
-  c.N = dice(1, 4) == 1 ? dice(8, 37) : dice(1, 4);
-  c.R = dice(1, 6);
-  c.S = dice(1, 3) == 1 ? dice(1, 6) : c.R;
-  const auto channels = [&] { return factor * (dice(1, 3) == 1 ? dice(8, 20) : dice(1, 6)); };
-  c.C = channels();
-  c.O = channels();
-  const auto size = [&](Index window, Index padding) {
-    return std::max(Index{1}, c.options.dilation * (window - 1) + 1 - padding) + dice(0, 9);
-  };
-  c.H = size(c.R, c.options.padding.rows());
-  c.W = size(c.S, c.options.padding.columns());
-  c.bias = dice(0, 1) == 1;
-  return c;
-}
+using namespace test::convolutions;
 
 const std::array<Case, 14> gradient_cases = {{
     {2, 5, 5, 2, 3, 3, 3, {1, 1, 1, 1}},
@@ -148,14 +33,31 @@ TEST_CASE("conv2d: gradient") {
 }
 
 TEST_CASE("conv2d: forward and gradients equal the definition on random shapes") {
-  Dice dice;
-  for (std::uint64_t i = 0; i < 300; ++i) check_against_naive(random_case(dice), 10 * i);
+  test::ShapeDice dice;
+  for (std::uint64_t i = 0; i < 300; ++i) check_case(random_case(dice), 10 * i);
+}
+
+TEST_CASE("conv2d: forward and gradients equal the definition in every way they are computed") {
+  test::ShapeDice dice;
+  Reached reached;
+  for (std::uint64_t i = 0; i < 1600; ++i) {
+    const Case c = case_for(static_cast<Way>(i % 4), dice, kernels::active().direct.lanes);
+    count_ways(c.shape(), reached);
+    check_case(c, 10 * i);
+  }
+  std::vector<std::string> ways{"depthwise", "direct backward_data by residues"};
+  for (const std::string pass : {"forward", "backward_data", "backward_weights"})
+    for (const std::string way : {"direct ", "lanes ", "im2col "}) ways.push_back(way + pass);
+  for (const std::string& way : ways) {
+    INFO(way);
+    CHECK(reached[way] >= 200);
+  }
 }
 
 TEST_CASE("conv2d: forward and gradients equal the definition on large images") {
-  check_against_naive({2, 40, 41, 8, 5, 5, 5, {1, 2, 1, 1}}, 1);  // several tiles of rows
-  check_against_naive({40, 3, 3, 2, 2, 3, 3, {1, 1, 1, 1}}, 2);   // several samples a chunk
-  check_against_naive({2, 60, 60, 3, 7, 1, 1, {1, 0, 1, 1}}, 3);
+  check_case({2, 40, 41, 8, 5, 5, 5, {1, 2, 1, 1}}, 1);  // several tiles of rows
+  check_case({40, 3, 3, 2, 2, 3, 3, {1, 1, 1, 1}}, 2);   // several samples a chunk
+  check_case({2, 60, 60, 3, 7, 1, 1, {1, 0, 1, 1}}, 3);
 }
 
 TEST_CASE("conv2d: as PyTorch") {
@@ -170,6 +72,9 @@ TEST_CASE("conv2d: as PyTorch") {
   test::as_pytorch("conv2d/groups", with({1, 1, 1, 2}), 1e-5, 1e-5);
   test::as_pytorch("conv2d/depthwise", with({1, 1, 1, 5}), 1e-5, 1e-5);
   test::as_pytorch("conv2d/asymmetric", with({1, {2, 0, 0, 1}, 1, 1}), 1e-5, 1e-5);
+  test::as_pytorch("conv2d_wide/padded", with({1, 1, 1, 1}), 1e-5, 1e-4);
+  test::as_pytorch("conv2d_wide/strided", with({2, 2, 1, 1}), 1e-5, 1e-4);
+  test::as_pytorch("conv2d_wide/samples", with({1, 1, 1, 1}), 1e-5, 1e-4);
 }
 
 TEST_CASE("conv2d: same bits for any number of threads") {
@@ -214,7 +119,7 @@ Tensor normalised(const Case& c, const std::vector<Tensor>& in, bool relu, bool 
 }  // namespace
 
 TEST_CASE("conv2d_batch_norm: the bits of the two ops, on random shapes") {
-  Dice dice;
+  test::ShapeDice dice;
   for (std::uint64_t i = 0; i < 200; ++i) {
     const Case c = random_case(dice);
     const std::vector<Tensor> in = c.inputs(10 * i);
