@@ -93,7 +93,7 @@ struct Recipe {
   bool quantize = true;                        // quant.enabled; false: float is all
   Tensors weight, activation;                  // [quant.weight], [quant.activation]
   Budgets budget;                              // [quant.budget]
-  WidthsByLayer weight_bits, activation_bits;  // [quant.weight_bits], layer = width
+  WidthsByLayer weight_bits, activation_bits;  // [quant.weight_bits], [quant.activation_bits]
   int calibration_batches = 16;                // quant.calibration_batches
 
   Training search;                            // [search]

@@ -8,7 +8,6 @@
 #include "models/run/deployment.hpp"
 #include "models/run/provenance.hpp"
 #include "models/run/training.hpp"
-#include "quant/attach.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -69,13 +68,8 @@ ordered_json finished(const Session& session, const std::string& checkpoint, ord
   return result;
 }
 
-/// A layer that does not exist or has nothing to quantize is an error before anything is trained.
-void check_quantizable(const Recipe& recipe) {
-  if (recipe.quantize) quant::attach(*make_model(recipe), sample_image(recipe), quant_spec(recipe));
-}
-
 ordered_json all_phases(const Recipe& recipe, const Options& options, Observer& observer) {
-  check_quantizable(recipe);
+  check_layers(recipe);
   const Session session(recipe, options, observer);
   const ordered_json& notes = session.journal().notes;
   ordered_json result = provenance(recipe, options);

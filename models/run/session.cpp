@@ -167,6 +167,15 @@ quant::Spec quant_spec(const Recipe& recipe) {
           recipe.activation_bits, recipe.seed};
 }
 
+void check_layers(const Recipe& recipe) {
+  if (!recipe.quantize || (recipe.weight_bits.empty() && recipe.activation_bits.empty())) return;
+  try {
+    quant::attach(*make_model(recipe), sample_image(recipe), quant_spec(recipe));
+  } catch (const Error& error) {
+    fail(Error::Kind::usage, error.what());
+  }
+}
+
 Tensor sample_image(const Recipe& recipe) {
   const Shape sample = data::info(recipe.data).sample;
   return Tensor({1, sample[0], sample[1], sample[2]}, Real(0));

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/text.hpp"
 #include "models/run/journal.hpp"
 #include "models/run/recipe_keys.hpp"
 #include "models/run/session.hpp"
@@ -101,7 +102,14 @@ std::vector<SweepJob> jobs_of(const Sweep& sweep, const std::vector<std::uint64_
     return seeds.empty() ? row.seeds : seeds;
   };
   std::size_t most = 0;
-  for (const SweepRow& row : sweep.rows) most = std::max(most, of_row(row).size());
+  for (const SweepRow& row : sweep.rows) {
+    try {
+      check_layers(row.recipe);
+    } catch (const Error& error) {
+      fail(error.kind(), "[sweep] row ", in_quotes(row.name), ": ", error.what());
+    }
+    most = std::max(most, of_row(row).size());
+  }
   for (std::size_t i = 0; i < most; ++i)
     for (const SweepRow& row : sweep.rows) {
       if (i >= of_row(row).size()) continue;

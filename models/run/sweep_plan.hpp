@@ -19,7 +19,8 @@ struct SweepJob {
 };
 
 /// The runs of the rows: all of the first seed, then all of the second, ...; `seeds`,
-/// unless empty, instead of those of the rows.
+/// unless empty, instead of those of the rows.  An Error{usage} if a row gives a width to a layer
+/// that its network does not have.
 std::vector<SweepJob> jobs_of(const Sweep& sweep, const std::vector<std::uint64_t>& seeds);
 
 /// The run that trains the float network which `recipe` starts from.

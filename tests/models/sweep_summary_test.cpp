@@ -130,6 +130,9 @@ TEST_CASE("summary: rows, kinds, and the distance above the line seed by seed") 
   CHECK(rows[3].over_line->below == "uniform 2");
   CHECK(rows[3].over_line->above == "uniform 3");
   CHECK_FALSE(rows[1].over_line);
+  Example ends;  // a tensor of another width, and the row is none of the line's ends
+  ends.sweep.rows[0].recipe.activation_bits = {{"pool", 8}};
+  CHECK(ends.summary().rows[1].kind == RowKind::other);
   CHECK(rows[1].on_front);
   CHECK(rows[2].on_front);
   CHECK(rows[3].on_front);

@@ -135,15 +135,22 @@ TEST_CASE("attach: layers by name, random starts") {
   spec.weight.bits = "stochastic";
   spec.weight.random_start = true;
   spec.weight_bits = {{"conv1", 8}, {"fc3", 6}};
+  spec.activation.bits = "stochastic";
   spec.activation_bits = {{"relu1", 7}, {"relu4", 3}};
   quant::attach(*model, image(), spec);
   std::vector<double> widths;
+  std::map<std::string, const Quantizer*> activations;
   for (const Quantizer* q : quant::quantizers(*model)) {
     if (q->info().role == Role::weight) widths.push_back(q->bits().bits());
-    if (q->info().name == "relu1.output_q") CHECK(q->bits().bits() == 7);
-    if (q->info().name == "relu2.output_q") CHECK(q->bits().bits() == spec.activation.start);
-    if (q->info().name == "relu4.output_q") CHECK(q->bits().bits() == 3);
+    if (q->info().role == Role::activation) activations[q->info().name] = q;
   }
+  REQUIRE(activations.size() == 4);
+  for (const auto& [name, bits] : spec.activation_bits) {
+    const Quantizer* q = activations.at(name + ".output_q");
+    CHECK(q->bits().bits() == bits);
+    CHECK(q->bits().name() == "fixed");
+  }
+  CHECK(activations.at("relu2.output_q")->bits().name() == "stochastic");
   CHECK(widths[0] == 8);
   CHECK(widths[4] == 6);
   CHECK(widths[1] != widths[2]);

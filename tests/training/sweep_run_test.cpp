@@ -137,6 +137,14 @@ TEST_CASE("sweep: each run is the run of its recipe, from the float network of i
   CHECK(there["from"].get<std::string>().size() == 64);
 }
 
+TEST_CASE("sweep: a row that names no layer is refused before anything is trained") {
+  const TemporaryDirectory folder;
+  const Sweep sweep = sweep_of({"quant.activation_bits.pool9=4"});
+  const std::string text = refusal(sweep, options_in(folder.path()));
+  CHECK(text.starts_with("[sweep] row \"uniform 3\": [attach] a width is given for a layer"));
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
 TEST_CASE("sweep: a folder of something else is refused, not mixed") {
   const TemporaryDirectory folder;
   SweepOptions options = options_in(folder.path());
