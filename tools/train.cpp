@@ -121,7 +121,7 @@ void add_train(CLI::App& program) {
       command.option("--resume", options->resume, "Go on with the unfinished run in DIR")
           .type("DIR");
   command.flag("--trace", options->trace,
-               "Write trace.csv: the first step of every epoch, op by op");
+               "Write trace.csv: the first step of every epoch, and one that fails, op by op");
   command
       .flag("--overfit-one-batch", options->overfit,
             "Only see whether the float network can learn one batch by heart")

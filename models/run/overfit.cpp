@@ -4,6 +4,7 @@
 
 #include "data/loader.hpp"
 #include "models/run/session.hpp"
+#include "models/run/trace.hpp"
 #include "models/run/updates.hpp"
 
 namespace fraqat::run {
@@ -52,6 +53,8 @@ nlohmann::ordered_json overfit_one_batch(const Recipe& recipe, const Options& op
   while (done < steps && !observer.stopping()) {
     const TrainingStep position({recipe.seed, 0, static_cast<std::uint32_t>(done)}, false);
     last = step(*model, batch);
+    check_numbers(("[overfit] step " + std::to_string(done + 1) + ": ").c_str(), last.loss,
+                  nn::parameters(*model), [&] { step(*model, batch); });
     if (done == 0) first = last;
     observer.step(++done, last.loss);
     if (last.accuracy == 100 && last.loss < known * first.loss) break;

@@ -38,7 +38,7 @@ struct Options {
   std::filesystem::path data_dir;      // --data-dir; empty: the search path
   std::vector<std::string> arguments;  // for run.json
   bool resume = false;                 // go on with the unfinished run in `out`
-  bool trace = false;                  // trace.csv: the first step of every epoch, op by op
+  bool trace = false;  // trace.csv: the first step of every epoch, and one that fails
 };
 
 /// The whole way of a recipe: float training, uniform baselines, calibration,

@@ -117,37 +117,40 @@ class Run {
     try {
       if (search_) search_->before_step(share(done()));
       late_.before_step(share(done()));
-      const double loss = gradients(model_, lesson, objective_, search_);
-      if (!std::isfinite(loss)) explain(lesson, "the loss");
-      for (const auto& [name, parameter] : parameters_)
-        if (!all_finite(parameter->grad())) explain(lesson, "the gradient of " + name);
+      const double loss = finite_gradients(lesson);
       updates.step(done());
       if (search_) search_->after_loss(loss);
       if (search_) search_->step(share(done() + 1));
+      check_values();
       return loss;
     } catch (const Error& error) {
       fail(error.kind(), error.what(), "; this was ", where());
     }
   }
 
-  double traced_step(const Lesson& lesson, Updates& updates) {
-    Trace trace;
-    const double loss = step(lesson, updates);
-    append_trace(session_.file("trace.csv"), stretch_.phase, stretch_.counted + at_.epoch + 1,
-                 trace);
+  double finite_gradients(const Lesson& lesson) {
+    double loss = 0;
+    const auto passes = [&] {
+      loss = gradients(model_, lesson, objective_, search_);
+      check_numbers("[train] ", loss, parameters_, [&] { again(lesson); });
+    };
+    if (session_.options().trace)
+      with_trace(session_.file("trace.csv"), traced_step(), passes, [&] { again(lesson); });
+    else
+      passes();
     return loss;
   }
 
-  /// The same step once more, now with somebody watching every op.
-  [[noreturn]] void explain(const Lesson& lesson, const std::string& what) {
+  TracedStep traced_step() const {
+    return {stretch_.phase, stretch_.counted + at_.epoch + 1, at_.step + 1, parameters_};
+  }
+
+  /// The passes of the step once more, with the same random numbers.
+  void again(const Lesson& lesson) {
     const Counter at = TrainingStep::current()->counter();
     const TrainingStep again({recipe_.seed, at.epoch, at.step});
     for (const auto& [name, parameter] : parameters_) parameter->clear_grad();
-    FirstBad first;
     gradients(model_, lesson, objective_, search_);
-    fail(Error::Kind::failed, "[train] ", what, " is no number: ",
-         first.text().empty() ? "the numbers are back to order on a second look" : first.text(),
-         "; expected finite ones; try a smaller rate or clip");
   }
 
   void epoch(Updates& updates, const Journal::Stretch& saved) {
@@ -159,8 +162,7 @@ class Run {
     while (const data::Batch* batch = loader_.next()) {
       const Lesson lesson{*batch, objective_.soft_targets(batch->images)};
       const TrainingStep position({recipe_.seed, number, static_cast<std::uint32_t>(batch->step)});
-      const double loss = session_.options().trace && at_.step == 0 ? traced_step(lesson, updates)
-                                                                    : step(lesson, updates);
+      const double loss = step(lesson, updates);
       at_.sum += loss;
       ++at_.step;
       at_.seconds = session_.seconds() - start;
@@ -178,7 +180,7 @@ class Run {
     const double mean = at_.sum / static_cast<double>(per_epoch_);
     at_.step = per_epoch_ - 1;  // for what an error says
     score_ = evaluate(model_, recipe_, session_.test());
-    check_finite();
+    check_score();
     if (search_) check_alive(mean);
     const double rate = static_cast<double>(per_epoch_ * recipe_.batch) / at_.seconds;
     at_ = {.epoch = at_.epoch + 1, .samples_per_second = rate};
@@ -195,19 +197,22 @@ class Run {
     session_.record(line);
   }
 
-  /// Quantizers give codes to whatever they get, so that the loss of a batch may
-  /// stay finite where the weights have not; and nobody has seen that of the last.
-  void check_finite() const {
-    for (const auto& [name, parameter] : parameters_)
-      check(all_finite(parameter->value()), "[train] ", name,
-            " is no number any more; expected finite ones; try a smaller rate or clip; this was ",
-            where());
+  /// Quantizers give codes to whatever they get, so that the loss of a batch may stay
+  /// finite where the weights have not.
+  void check_values() const {
+    for (const auto& [name, parameter] : parameters_) {
+      if (all_finite(parameter->value())) continue;
+      if (session_.options().trace) trace_parameters(session_.file("trace.csv"), traced_step());
+      fail(Error::Kind::failed, "[train] ", name, " is no number any more", finite_expected);
+    }
+  }
+
+  /// Nobody has seen a loss after the last step.
+  void check_score() const {
     if (std::isfinite(score_->loss)) return;
-    FirstBad first;
-    evaluate(model_, recipe_, session_.test());
-    fail(Error::Kind::failed, "[train] the loss on the test set is no number: ",
-         first.text().empty() ? "got " + std::to_string(score_->loss) : first.text(),
-         "; expected a finite one; try a smaller rate or clip; this was ", where());
+    const std::string bad = first_bad_in([&] { evaluate(model_, recipe_, session_.test()); });
+    fail(Error::Kind::failed, "[train] the loss on the test set is no number: ", bad,
+         finite_expected, "; this was ", where());
   }
 
   /// A network whose loss has left all bounds learns no widths, but that is not

@@ -5,10 +5,12 @@ import json
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
 import unittest
+from collections import Counter
 from pathlib import Path
 
 import program
@@ -19,7 +21,27 @@ from run_test import train
 RECIPE = {"data.batch": "20", "data.train_limit": "400", "float.epochs": "2", "search.epochs": "2",
           "finetune.epochs": "2", "baselines.random": "1", "quant.activation.bits": "logits-gumbel",
           "quant.weight.range": "mse"}
-KILLS = 20
+
+# The signs that a run gives, in this order, and the phase that it is in from each on: a file that
+# it has written, or a stretch of training in the journal with so many epochs saved.
+SIGNS = [
+    ("float", ("", 0)), ("float", ("float 0", 1)), ("float", ("float 0", 2)),
+    ("uniform-4", "checkpoints/float.safetensors"), ("uniform-4", ("uniform-4 2", 1)),
+    ("uniform-4", ("uniform-4 2", 2)), ("uniform-4", ("uniform-4 4", 1)),
+    ("uniform-4", ("uniform-4 4", 2)),
+    ("search", "checkpoints/uniform-4.safetensors"), ("search", ("search 2", 1)),
+    ("search", ("search 2", 2)),
+    ("round", "checkpoints/search.safetensors"),
+    ("finetune", "checkpoints/rounded.safetensors"), ("finetune", ("finetune 4", 1)),
+    ("finetune", ("finetune 4", 2)),
+    ("random-1", "checkpoints/final.safetensors"), ("random-1", ("random-1 2", 1)),
+    ("random-1", ("random-1 2", 2)), ("random-1", ("random-1 4", 1)), ("random-1", ("random-1 4", 2)),
+    ("pack and verify", "checkpoints/random-1.safetensors"), ("pack and verify", "model.fraqat"),
+    ("nothing: it has ended", "run.json")]
+# A kill after each but the last and two of the many of the arms.
+KILLS = [i for i, (_, sign) in enumerate(SIGNS[:-1])
+         if sign not in (("uniform-4 4", 1), ("random-1 4", 1))]
+TRIES = 50  # to hit a phase of milliseconds
 
 
 def times_apart(line):
@@ -40,6 +62,51 @@ def start(arguments, threads):
 
 def changed(path):
     return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def stamp(path):
+    """Another one for each time that the file is written."""
+    try:
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+    except FileNotFoundError:
+        return None
+
+
+def position(journal):
+    """The stretch that the journal has under way, and how many of its epochs are in it."""
+    with open(journal, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    found = json.loads(header["__metadata__"]["fraqat.under_way"])
+    return found.get("key", ""), found.get("position", {}).get("epoch", 0)
+
+
+class Part:
+    """What a process that is started now does in a run folder, told by the files it writes there:
+    what lies there already is of those that were killed."""
+
+    def __init__(self, out):
+        self.out = out
+        self.journal = out / "progress.safetensors"
+        self.seen = stamp(self.journal)
+        self.before = {sign: stamp(out / sign) for _, sign in SIGNS if isinstance(sign, str)}
+        self.last = -1
+
+    def reached(self):
+        """The index of the last sign that this process has given; -1 for none."""
+        if stamp(self.journal) not in (self.seen, None):
+            self.seen = stamp(self.journal)
+            try:
+                here = position(self.journal)
+            except FileNotFoundError:
+                here = None  # removed since: the run has ended
+            # On a machine that takes a minute, there are others, within an epoch.
+            self.last = max([self.last] + [i for i, (_, sign) in enumerate(SIGNS) if sign == here])
+        for i, (_, sign) in enumerate(SIGNS):
+            if i > self.last and isinstance(sign, str):
+                if stamp(self.out / sign) not in (self.before[sign], None):
+                    self.last = i
+        return self.last
 
 
 class Resume(unittest.TestCase):
@@ -78,22 +145,45 @@ class Resume(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, "neither ended nor went on")
             time.sleep(0.001)
 
-    def test_killed_twenty_times_with_changing_threads(self):
-        out = self.folder / "killed"
-        progress = out / "progress.safetensors"
+    def killed_at(self, out, arguments, wanted, threads, pause):
+        """The index of the sign after which a process was killed, `pause` seconds after `wanted`
+        had come, or later where this process was the slower one."""
+        part = Part(out)
+        process = start(arguments, threads)
+        self.wait_for(process, lambda: part.reached() >= wanted)
+        time.sleep(pause)
+        process.kill()
+        _, errors = process.communicate()
+        self.assertIn(process.returncode, (0, -signal.SIGKILL), errors)
+        return part.reached()
+
+    def test_killed_twenty_times_all_over_the_run_with_changing_threads(self):
+        out, before = self.folder / "killed", self.folder / "before"
         draw = random.Random(1)
         arguments = train(out, "--quiet", changes=RECIPE)[:-3] + ["--quiet"]  # threads from outside
-        for kill in range(KILLS):
-            before = changed(progress)
-            process = start(arguments, 1 + kill % 3)
-            if kill % 3 == 0:  # after something has been saved, so that it gets on
-                self.wait_for(process, lambda: changed(progress) > before)
-            time.sleep(draw.uniform(0, self.seconds / KILLS))  # half of the run in all
-            self.assertIsNone(process.poll(), f"ended before kill {kill + 1}")
-            process.kill()
-            process.communicate()
-            if progress.exists():
-                arguments = ["train", "--resume", str(out), "--quiet"]
+        hits, taken_back = Counter(), 0
+        for kill, wanted in enumerate(KILLS):
+            pause = draw.uniform(0, self.seconds / 50)  # of some 20 epochs and as many evaluations
+            for _ in range(TRIES):
+                hit = self.killed_at(out, arguments, wanted, 1 + kill % 3, pause)
+                if SIGNS[hit][0] == SIGNS[wanted][0]:
+                    break
+                # It was faster than this test: all back as it was, and once more.
+                shutil.rmtree(out)
+                if before.exists():
+                    shutil.copytree(before, out)
+                taken_back, pause = taken_back + 1, pause / 4
+            else:
+                self.fail(f"in {TRIES} tries never in {SIGNS[wanted]}, at last in {SIGNS[hit]}")
+            phase, sign = SIGNS[hit]
+            print(f"kill {kill + 1:2}: in {phase}, after {sign}, {1 + kill % 3} threads", flush=True)
+            hits[phase] += 1
+            arguments = ["train", "--resume", str(out), "--quiet"]
+            shutil.rmtree(before, ignore_errors=True)
+            shutil.copytree(out, before)
+        print(f"{sum(hits.values())} kills: {dict(hits)}; {taken_back} more came late", flush=True)
+        self.assertEqual(sum(hits.values()), 20)
+        self.assertEqual(list(hits), list(dict.fromkeys(phase for phase, _ in SIGNS[:-1])))
         result = run("train", "--resume", str(out), "--quiet")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.check_same(out)

@@ -184,7 +184,7 @@ class Run(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         with open(out / "trace.csv", newline="") as file:
             lines = list(csv.DictReader(file))
-        self.assertEqual({line["epoch"] for line in lines}, {"1", "2"})
+        self.assertEqual({(line["epoch"], line["step"]) for line in lines}, {("1", "1"), ("2", "1")})
         self.assertEqual({line["phase"] for line in lines}, {"float"})
         whats = {(line["layer"], line["what"]) for line in lines}
         for layer in ("conv1", "bn1", "fc3"):
@@ -206,6 +206,10 @@ class Run(unittest.TestCase):
                             changes={"float.rate": "1e-9"}))
         self.assertEqual(result.returncode, 1)
         self.assertIn("NOT learned", result.stdout)
+        result = run(*train(self.folder / "none", "--overfit-one-batch",
+                            changes={"float.rate": "1e38"}))
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertRegex(result.stderr, r"step 2: .* is no number: the output of \w+ in layer ")
 
     def test_the_graph_is_drawn(self):
         result = run("inspect", self.checkpoint("final"), "--dot")

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <sstream>
 
 #include "models/run/checkpoint.hpp"
 #include "models/run/late_changes.hpp"
@@ -11,7 +13,8 @@
 
 namespace fraqat::aids_test {
 
-// What helps a network of few bits: a teacher, damping, batch norm at rest.
+// What helps a network of few bits: a teacher, damping, batch norm at rest; and what helps who
+// looks for a number that is none: the error, the trace.
 
 namespace {
 
@@ -81,6 +84,85 @@ double distance_after(double damping) {
   test::quantize(*model, *session, recipe);
   run::train(*session, *model, recipe, recipe.finetune, {"finetune"});
   return distance_from_codes(*model);
+}
+
+constexpr Index batch = 32;  // of tiny_recipe, which makes ten steps an epoch of it
+
+/// A number of a parameter of small_net, to become none after so many steps.
+struct Planted {
+  std::string parameter;
+  Index element = 0;
+  Index after = 0;
+};
+
+class Planter final : public run::Observer {
+ public:
+  Planter(nn::Module& model, const Planted& planted) : planted_(planted) {
+    for (const auto& [name, parameter] : nn::parameters(model))
+      if (name == planted.parameter) weight_ = *parameter;
+    step(0, 0);
+  }
+  void step(Index done, double) override {
+    if (done != planted_.after) return;
+    weight_.value().data()[planted_.element] = std::numeric_limits<Real>::quiet_NaN();
+  }
+
+ private:
+  Planted planted_;
+  Var weight_;
+};
+
+using Row = std::vector<std::string>;
+enum Column { phase, epoch, step, layer, op, what, shape, numbers, bad };
+
+/// The lines of trace.csv.
+std::vector<Row> rows_of(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  CHECK(line == "phase,epoch,step,layer,op,what,shape,numbers,bad,low,high,mean");
+  std::vector<Row> rows;
+  while (std::getline(lines, line)) {
+    std::istringstream fields(line);
+    rows.emplace_back();
+    for (std::string field; std::getline(fields, field, ',');) rows.back().push_back(field);
+    REQUIRE(rows.back().size() == 12);
+  }
+  return rows;
+}
+
+/// The error that training small_net ends with, and its trace.
+std::pair<std::string, std::vector<Row>> train_with(const Planted& planted, bool quantized) {
+  run::Recipe recipe = test::tiny_recipe("lenet5");
+  recipe.weight.bits = recipe.activation.bits = "fixed";
+  recipe.finetune.epochs = 2;
+  const auto model = test::small_net(1);
+  if (quantized) test::quantize(*model, *test::TinySession(recipe), recipe);
+  const test::TemporaryDirectory folder;
+  run::Options options{folder.path(), {}, {}, {}};
+  options.trace = true;
+  Planter planter(*model, planted);
+  const run::Session session(recipe, options, planter);
+  std::string error = "none";
+  try {
+    run::train(session, *model, recipe, recipe.finetune, {"finetune"});
+  } catch (const Error& caught) {
+    error = caught.what();
+  }
+  return {error, rows_of(read_text_file(folder / "trace.csv", 1 << 20))};
+}
+
+/// The rows of one step in which something is no number, as "layer op what bad"; all others are of
+/// first steps, with nothing wrong in them.
+std::vector<std::string> bad_rows(const std::vector<Row>& rows, const std::string& at_epoch,
+                                  const std::string& at_step) {
+  std::vector<std::string> some;
+  for (const Row& row : rows)
+    if (row[epoch] != at_epoch || row[step] != at_step)
+      CHECK((row[step] == "1" && row[bad] == "0"));
+    else if (row[bad] != "0")
+      some.push_back(row[layer] + ' ' + row[op] + ' ' + row[what] + ' ' + row[bad]);
+  return some;
 }
 
 }  // namespace
@@ -178,6 +260,39 @@ TEST_CASE("aids: batch norm rests for the last share of the steps, and no longer
   run::LateChanges late(net, training);
   late.before_step(0.999);
   CHECK(mean_after_a_step() != 5);
+}
+
+TEST_CASE("aids: a NaN is named by layer, op and step, and the trace has that step") {
+  struct Case {
+    Planted planted;
+    std::string layer, op;
+    Index bad;  // numbers of its output
+    std::string epoch, step;
+  };
+  // The middle of a filter meets no padding: every place of its channel is hit.
+  for (const auto& [planted, layer, op, bad, epoch, step] :
+       {Case{{"conv.weight", 12, 3}, "conv", "conv2d", batch * 7 * 7, "1", "4"},
+        Case{{"fc1.weight", 5, 0}, "fc1", "linear", batch, "1", "1"},
+        Case{{"fc2.bias", 9, 12}, "fc2", "linear", batch, "2", "3"}}) {
+    CAPTURE(layer);
+    const auto [error, rows] = train_with(planted, false);
+    CAPTURE(error);
+    CHECK(error.find(" is no number: the output of " + op + " in layer " + layer + ", element ") !=
+          error.npos);
+    CHECK(error.ends_with("; this was in finetune, epoch " + epoch + ", step " + step));
+    const std::vector<std::string> found = bad_rows(rows, epoch, step);
+    REQUIRE(found.size() > 1);
+    CHECK(found.front() == layer + ' ' + op + " output " + std::to_string(bad));
+    CHECK(found.back() == layer + "  value of " + planted.parameter + " 1");
+  }
+}
+
+TEST_CASE("aids: a NaN that a quantizer hides is named by its weight in the same step") {
+  const auto [error, rows] = train_with({"fc1.weight", 5, 3}, true);
+  CHECK(error ==
+        "[train] fc1.weight is no number any more; expected finite ones; try a smaller rate or "
+        "clip; this was in finetune, epoch 1, step 4");
+  CHECK(bad_rows(rows, "1", "4") == std::vector<std::string>{"fc1  value of fc1.weight 1"});
 }
 
 }  // namespace fraqat::aids_test

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "models/run/checkpoint.hpp"
+#include "models/run/overfit.hpp"
 #include "models/run/run.hpp"
 #include "tests/training/tiny_run.hpp"
 
@@ -209,6 +210,18 @@ TEST_CASE("interrupted: ranges that collapse, and a loss that nobody sees, are e
     CHECK_FALSE(fs::exists(folder / "run.json"));
     CHECK_FALSE(fs::exists(folder / "model.fraqat"));
   }
+}
+
+TEST_CASE("interrupted: a network that cannot learn a batch for a NaN says where it came up") {
+  run::Recipe recipe = test::tiny_recipe("mlp");
+  // One such weight does not overflow, the product of two layers of them does.
+  recipe.float_training.rate = 1e38;
+  run::Observer silent;
+  CHECK_THROWS_WITH_AS(
+      run::overfit_one_batch(recipe, {{}, {}, {}, {}}, silent),
+      doctest::Contains(
+          "[overfit] step 2: the loss is no number: the output of linear in layer fc2"),
+      Error);
 }
 
 }  // namespace fraqat::interrupted_test
