@@ -2,10 +2,10 @@
 
 #include <doctest/doctest.h>
 
-#include <iostream>
 #include <string>
 
 #include "core/kernels/kernels.hpp"
+#include "tests/support/skipped.hpp"
 
 namespace fraqat::test {
 
@@ -14,7 +14,7 @@ template <class Check>
 void on_every_isa(Check check) {
   for (const Isa isa : all_isas) {
     if (!supported(isa)) {
-      std::cout << "SKIPPED: the " << name(isa) << " kernels, which this processor cannot run\n";
+      skipped(std::string(name(isa)) + " kernels", "this processor cannot run them");
       continue;
     }
     INFO("instruction set ", std::string(name(isa)));

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "data/registry.hpp"
+#include "tests/support/skipped.hpp"
 
 namespace fraqat::published_test {
 
@@ -14,10 +15,8 @@ namespace {
 /// them in the unpacked files.
 void check_real_set(const char* name, Split split, Index size, std::int64_t pixel_sum,
                     const std::vector<int>& per_class, const std::vector<int>& first_labels) {
-  if (!find(name).found) {
-    MESSAGE("SKIPPED: ", std::string(name), " is not here; try: ", info(name).how_to_get);
-    return;
-  }
+  if (!find(name).found)
+    return test::skipped(name, "not here; try: " + std::string(info(name).how_to_get));
   const auto set = open_bytes(name, split);
   REQUIRE(set->size() == size);
   std::int64_t sum = 0;

@@ -157,11 +157,11 @@ void same_bits_for_any_threads(const Function& f, const std::vector<Tensor>& inp
   const int before = thread_count();
   set_thread_count(1);
   const Run one = run(f, inputs);
-  for (const int threads : {2, 3, 4}) {
+  for (const int threads : {2, 3, 4, 7, 16}) {
     set_thread_count(threads);
     const Run many = run(f, inputs);
     set_thread_count(before);
-    check_same(one, many, threads == 2 ? "2 threads" : threads == 3 ? "3 threads" : "4 threads");
+    check_same(one, many, (std::to_string(threads) + " threads").c_str());
   }
 }
 

@@ -56,7 +56,7 @@ using DeclaredGradient =
 void surrogate_check(std::string_view op_name, const Function& f, const std::vector<Tensor>& inputs,
                      const DeclaredGradient& declared);
 
-/// Runs forward and backward with 1, 2, 3 and 4 threads and wants the same bits
+/// Runs forward and backward with 1, 2, 3, 4, 7 and 16 threads and wants the same bits
 /// of the result and of every gradient.
 void same_bits_for_any_threads(const Function& f, const std::vector<Tensor>& inputs);
 

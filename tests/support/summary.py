@@ -67,7 +67,7 @@ def main():
     limit = "" if unit_seconds < UNIT_SECONDS else f"; more than {UNIT_SECONDS} s"
     print(f"unit suites: {unit_seconds:.1f} s{limit}")
     if total_skipped:
-        print("skipped: " + "; ".join(total_skipped))
+        print("skipped: " + "; ".join(dict.fromkeys(total_skipped)))
     ending = f", {len(total_skipped)} skipped" if total_skipped else ""
     print(f"{total_passed} passed, {total_failed} failed{ending}")
     return 1 if total_failed else 0
