@@ -223,11 +223,8 @@ void direct_forward(const DirectConvolution& d, Index count, const Real* x, cons
     if (all > pairs && !by_rows) forward_block<1>(d, count, block, pairs, all, x, packed, y);
   });
   if (all == pairs || !by_rows) return;
-  for (Index i = 0; i < d.rows.out;) {
-    const Stretch rows = stretch_from(d.rows, i);
-    forward_rows(d, count, rows, pairs, x, packed, y);
-    i = rows.end;
-  }
+  each_stretch(d.rows,
+               [&](const Stretch& rows) { forward_rows(d, count, rows, pairs, x, packed, y); });
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -76,17 +76,22 @@ struct Block {
   Index tap_columns() const { return at_least(0, columns.tap_end - columns.tap); }
 };
 
+/// Calls f(stretch) for stretches that make up all outputs of an axis.
+template <class F>
+[[gnu::always_inline]] inline void each_stretch(const WindowAxis& axis, const F& f) {
+  for (Index i = 0; i < axis.out;) {
+    const Stretch stretch = stretch_from(axis, i);
+    f(stretch);
+    i = stretch.end;
+  }
+}
+
 /// Calls f(block) for blocks that make up all outputs.
 template <class F>
 [[gnu::always_inline]] inline void each_block(const DirectConvolution& d, const F& f) {
-  Block block;
-  for (Index i = 0; i < d.rows.out; i = block.rows.end) {
-    block.rows = stretch_from(d.rows, i);
-    for (Index j = 0; j < d.columns.out; j = block.columns.end) {
-      block.columns = stretch_from(d.columns, j);
-      f(block);
-    }
-  }
+  each_stretch(d.rows, [&](const Stretch& rows) {
+    each_stretch(d.columns, [&](const Stretch& columns) { f(Block{rows, columns}); });
+  });
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

@@ -26,19 +26,6 @@ run::Recipe short_recipe() {
   return recipe;
 }
 
-/// Wants to stop after the second step of a phase.
-class StopIn final : public run::Observer {
- public:
-  explicit StopIn(std::string phase) : phase_(std::move(phase)) {}
-  void phase(std::string_view name, Index) override { here_ = name == phase_; }
-  void step(Index done, double) override { stopping_ |= here_ && done >= 2; }
-  bool stopping() override { return stopping_; }
-
- private:
-  std::string phase_;
-  bool here_ = false, stopping_ = false;
-};
-
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
@@ -69,7 +56,7 @@ TEST_CASE("interrupted: a stopped run leaves a checkpoint that loads, in every p
        {"float", "uniform-4", "calibrate", "search", "finetune", "re-estimate"}) {
     CAPTURE(std::string(phase));
     const test::TemporaryDirectory folder;
-    StopIn observer(phase);
+    test::StopIn observer(phase, 2);
     fs::path left;
     try {
       run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer);
@@ -90,7 +77,7 @@ TEST_CASE("interrupted: a stopped run leaves a checkpoint that loads, in every p
 
 TEST_CASE("interrupted: a run stopped in verification has saved all it has") {
   const test::TemporaryDirectory folder;
-  StopIn observer("verify");
+  test::StopIn observer("verify", 2);
   run::Recipe recipe = short_recipe();
   recipe.uniform = {};
   try {
@@ -108,7 +95,7 @@ TEST_CASE("interrupted: an unfinished run is not begun again but goes on, to the
   const test::TemporaryDirectory folder, other;
   run::Observer silent;
   const std::string whole = run::run(short_recipe(), {other.path(), {}, {}, {}}, silent)["hash"];
-  StopIn observer("search");
+  test::StopIn observer("search", 2);
   CHECK_THROWS_AS(run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer), run::Stopped);
   CHECK(
       has(complaint(short_recipe(), folder), "holds an unfinished run; try fraqat train --resume"));
@@ -132,7 +119,7 @@ TEST_CASE("interrupted: a journal that was edited is a bad file, whatever is wro
         std::pair("seconds", ordered_json("long"))}) {
     CAPTURE(std::string(key));
     const test::TemporaryDirectory folder;
-    StopIn observer("search");
+    test::StopIn observer("search", 2);
     CHECK_THROWS_AS(run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer), run::Stopped);
     const std::string path = folder / "progress.safetensors";
     nn::SafeTensors file = nn::read_safetensors(path);

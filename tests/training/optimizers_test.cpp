@@ -60,19 +60,6 @@ run::Recipe recipe_with(const std::string& optimizer, const std::string& schedul
   return recipe;
 }
 
-/// Wants to stop in the midst of the second epoch of `phase`.
-class StopIn final : public run::Observer {
- public:
-  explicit StopIn(std::string phase) : phase_(std::move(phase)) {}
-  void phase(std::string_view name, Index) override { here_ = name == phase_; }
-  void step(Index done, double) override { stopping_ |= here_ && done >= 8; }
-  bool stopping() override { return stopping_; }
-
- private:
-  std::string phase_;
-  bool here_ = false, stopping_ = false;
-};
-
 std::string whole_run(const run::Recipe& recipe, const test::TemporaryDirectory& folder) {
   const test::Threads threads(1);
   run::Observer silent;
@@ -110,7 +97,7 @@ std::pair<std::string, std::string> stopped_run(const run::Recipe& recipe) {
   run::Options options{folder.path(), {}, {}, {}};
   for (const auto& [phase, count] : {std::pair("float", 2), std::pair("finetune", 3)}) {
     const test::Threads threads(count);
-    StopIn observer(phase);
+    test::StopIn observer(phase, 8);  // in the midst of its second epoch
     CHECK_THROWS_AS(run::run(recipe, options, observer), run::Stopped);
     options.resume = true;
   }

@@ -36,6 +36,20 @@ class TinySession {
   run::Session session_;
 };
 
+/// Wants to stop after `steps` steps of `phase`.
+class StopIn final : public run::Observer {
+ public:
+  StopIn(std::string phase, Index steps) : phase_(std::move(phase)), steps_(steps) {}
+  void phase(std::string_view name, Index) override { here_ = name == phase_; }
+  void step(Index done, double) override { stopping_ |= here_ && done >= steps_; }
+  bool stopping() override { return stopping_; }
+
+ private:
+  std::string phase_;
+  Index steps_;
+  bool here_ = false, stopping_ = false;
+};
+
 /// `model` with quantizers as `recipe` says, ranges set.
 void quantize(nn::Module& model, const run::Session& session, const run::Recipe& recipe);
 
