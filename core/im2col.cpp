@@ -126,17 +126,18 @@ void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real*
   const SampleChunks chunks(c.N);
   Tensor rooms({chunks.count, scratch(c)});
   Tensor parts({chunks.count, size});  // of dweight and dbias, per chunk
-  parts.fill(0);
   each_tile(c, [&](Index chunk, Index n, Index group, Index row, Index end) {
     const Patches patches =
         gather(c, group, row, end, x + n * c.inputs(), rooms.data() + chunk * scratch(c));
     const Index pixels = (end - row) * c.Q;
     const Real* from = dy + n * c.outputs() + row * c.Q * c.O + group * outputs;
+    const bool first = n == chunks.begin(chunk) && row == 0;
     Real* part = parts.data() + chunk * size;
     blas::gemm(blas::Op::transpose, blas::Op::none, outputs, K, pixels, 1, from, c.O, patches.data,
-               patches.stride, 1, part + group * outputs * K, K);
+               patches.stride, first ? 0 : 1, part + group * outputs * K, K);
     if (!dbias) return;
     Real* sums = part + c.weights() + group * outputs;
+    if (first) std::fill_n(sums, outputs, Real(0));
     for (Index i = 0; i < pixels; ++i)
       for (Index o = 0; o < outputs; ++o) sums[o] += from[i * c.O + o];
   });

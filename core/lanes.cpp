@@ -18,8 +18,8 @@ bool suits(const Convolution& c) {
              most_image;
 }
 
-// Calls body(chunk, sample, count, scratch) for all groups of samples, in order
-// within a chunk; different chunks in parallel.
+// Calls body(chunk, first, sample, count, scratch) for all groups of samples, in order
+// within a chunk, the first of which it is told; different chunks in parallel.
 template <class Body>
 void each_group(const Convolution& c, Body body) {
   const SampleChunks chunks(c.N, kernel().lanes);
@@ -27,7 +27,7 @@ void each_group(const Convolution& c, Body body) {
   Tensor scratch({thread_count(), room});
   parallel_for(chunks.count, [&](Index chunk) {
     for (Index n = chunks.begin(chunk); n < chunks.end(chunk); n += kernel().lanes)
-      body(chunk, n, std::min(kernel().lanes, chunks.end(chunk) - n),
+      body(chunk, n == chunks.begin(chunk), n, std::min(kernel().lanes, chunks.end(chunk) - n),
            scratch.data() + thread_index() * room);
   });
 }
@@ -41,7 +41,7 @@ Convolution turned_around(const Convolution& c) {
 
 // weight is [R, S, C, O].
 void run(const Convolution& c, const Real* x, const Real* weight, const Real* bias, Real* y) {
-  each_group(c, [&](Index, Index n, Index count, Real* scratch) {
+  each_group(c, [&](Index, bool, Index n, Index count, Real* scratch) {
     kernel().forward(c, count, x + n * c.inputs(), weight, bias, y + n * c.outputs(), scratch);
   });
 }
@@ -79,10 +79,10 @@ void backward_data(const Convolution& c, const Real* dy, const Real* weight, Rea
 void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
                       Real* dbias) {
   const Index size = c.weights() + c.O, chunks = SampleChunks(c.N, kernel().lanes).count;
-  Tensor parts({chunks, size}, Real(0));  // of dweight and dbias, per chunk
-  each_group(c, [&](Index chunk, Index n, Index count, Real* scratch) {
+  Tensor parts({chunks, size});  // of dweight and dbias, per chunk
+  each_group(c, [&](Index chunk, bool first, Index n, Index count, Real* scratch) {
     Real* part = parts.data() + chunk * size;
-    kernel().backward_weights(c, count, x + n * c.inputs(), dy + n * c.outputs(), part,
+    kernel().backward_weights(c, count, x + n * c.inputs(), dy + n * c.outputs(), !first, part,
                               part + c.weights(), scratch);
   });
   join_parts(parts.data(), chunks, size);

@@ -7,8 +7,9 @@
 
 namespace fraqat::inline FRAQAT_PRECISION {
 
-/// p[i] = e^z[i] / sum over j of e^z[j], for one row; returns the logarithm of
-/// that sum.  The largest z is taken out first, so nothing overflows.
+/// p[i] = e^z[i] / sum over j of e^z[j], for one row of a loss, which has a few classes;
+/// returns the logarithm of that sum.  The largest z is taken out first, so nothing overflows.
+/// With the C library's e^x, which is the same on every instruction set.
 inline Real softmax_row(const Real* z, Real* p, Index size) {
   const Real top = *std::max_element(z, z + size);
   Real sum = 0;

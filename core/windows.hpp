@@ -32,25 +32,43 @@ class Windows {
   /// Every pixel lies in one window at most.
   bool disjoint() const { return kernel_ == stride_ && padding_ == 0; }
 
+  /// And every pixel in one.
+  bool tile() const { return disjoint() && x_[1] % kernel_ == 0 && x_[2] % kernel_ == 0; }
+
   /// Rows of the output in all, and how many a task should have.
   Index rows() const { return y_[0] * y_[1]; }
   Index grain() const { return grain_rows(y_[2] * channels() * kernel_); }
+
+  /// The pixels of the image in one window: offsets at channel 0, in y and of the first
+  /// pixel in x, and how many rows and columns they are.
+  struct Pixels {
+    Index to, from, rows, columns;
+  };
+
+  /// body(pixels) for every window of output row `row`.
+  template <class Body>
+  void each(Index row, Body body) const {
+    const Index n = row / y_[1], top = row % y_[1] * stride_ - padding_;
+    const Index h = std::max<Index>(0, top), rows = std::min(x_[1], top + kernel_) - h;
+    for (Index j = 0; j < y_[2]; ++j) {
+      const Index left = j * stride_ - padding_;
+      const Index w = std::max<Index>(0, left), columns = std::min(x_[2], left + kernel_) - w;
+      body(Pixels{(row * y_[2] + j) * channels(), ((n * x_[1] + h) * x_[2] + w) * channels(), rows,
+                  columns});
+    }
+  }
 
   /// For every pixel of output row `row` and every pixel of its window, in
   /// order: body(offset in y, offset in x, first of this window), both offsets
   /// at channel 0.
   template <class Body>
   void visit(Index row, Body body) const {
-    const Index n = row / y_[1], top = row % y_[1] * stride_ - padding_;
-    const Index h_begin = std::max<Index>(0, top), h_end = std::min(x_[1], top + kernel_);
-    for (Index j = 0; j < y_[2]; ++j) {
-      const Index left = j * stride_ - padding_;
-      const Index w_begin = std::max<Index>(0, left), w_end = std::min(x_[2], left + kernel_);
-      for (Index h = h_begin; h < h_end; ++h)
-        for (Index w = w_begin; w < w_end; ++w)
-          body((row * y_[2] + j) * channels(), ((n * x_[1] + h) * x_[2] + w) * channels(),
-               h == h_begin && w == w_begin);
-    }
+    const Index C = channels();
+    each(row, [&](const Pixels& p) {
+      for (Index h = 0; h < p.rows; ++h)
+        for (Index w = 0; w < p.columns; ++w)
+          body(p.to, p.from + (h * x_[2] + w) * C, h == 0 && w == 0);
+    });
   }
 
   void describe(Attributes& a) const {

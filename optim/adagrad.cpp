@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/kernels/kernels.hpp"
 #include "core/parallel.hpp"
 #include "optim/optimizer.hpp"
 
@@ -15,19 +16,6 @@ namespace fraqat::optim {
 namespace {
 
 constexpr Index adagrad_grain = 1 << 14;
-
-struct AdagradStep {
-  float rate, decay, epsilon;
-};
-
-void run(const AdagradStep& s, float* __restrict w, float* __restrict v,
-         const float* __restrict gradient, Index begin, Index end) {
-  for (Index i = begin; i < end; ++i) {
-    const float g = gradient[i] + s.decay * w[i];
-    v[i] += g * g;
-    w[i] -= s.rate * g / (std::sqrt(v[i]) + s.epsilon);
-  }
-}
 
 }  // namespace
 
@@ -54,13 +42,14 @@ void Adagrad::visit_state(const StateVisitor& visit) {
 void Adagrad::update(std::size_t index, Var& parameter, double rate, double decay) {
   State& state = states_[index];
   const double t = double{state.updates[0] += 1};
-  const AdagradStep step{static_cast<float>(rate / (1 + (t - 1) * options_.rate_decay)),
-                         static_cast<float>(decay), static_cast<float>(options_.epsilon)};
+  const kernels::AdagradStep step{static_cast<float>(rate / (1 + (t - 1) * options_.rate_decay)),
+                                  static_cast<float>(decay), static_cast<float>(options_.epsilon)};
   float* w = parameter.value().data();
   float* v = state.sum.data();
   const float* g = parameter.grad().data();
-  parallel_chunks(parameter.value().size(), adagrad_grain,
-                  [=](Index begin, Index end) { run(step, w, v, g, begin, end); });
+  parallel_chunks(parameter.value().size(), adagrad_grain, [=](Index begin, Index end) {
+    kernels::active().steps.adagrad(step, w + begin, v + begin, g + begin, end - begin);
+  });
 }
 
 }  // namespace fraqat::optim

@@ -1,3 +1,4 @@
+#include "core/kernels/kernels.hpp"
 #include "core/parallel.hpp"
 #include "optim/optimizer.hpp"
 
@@ -15,24 +16,6 @@ namespace {
 
 constexpr Index lion_grain = 1 << 15;
 
-struct LionStep {
-  float rate, shrink, beta1, rest1, beta2, rest2;
-};
-
-/// What is not a number stays so, and is seen in the weights.
-float sign(float x) {
-  const float s = x > 0 ? 1.0f : x;
-  return x < 0 ? -1.0f : s;
-}
-
-void run(const LionStep& s, float* __restrict w, float* __restrict m, const float* __restrict g,
-         Index begin, Index end) {
-  for (Index i = begin; i < end; ++i) {
-    w[i] = s.shrink * w[i] - s.rate * sign(s.beta1 * m[i] + s.rest1 * g[i]);
-    m[i] = s.beta2 * m[i] + s.rest2 * g[i];
-  }
-}
-
 }  // namespace
 
 Lion::Lion(std::vector<ParameterGroup> groups, const LionOptions& options)
@@ -49,13 +32,14 @@ void Lion::visit_state(const StateVisitor& visit) {
 void Lion::update(std::size_t index, Var& parameter, double rate, double decay) {
   const auto real = [](double value) { return static_cast<float>(value); };
   const auto& [beta1, beta2] = options_;
-  const LionStep step{real(rate),  real(1 - rate * decay), real(beta1), real(1 - beta1),
-                      real(beta2), real(1 - beta2)};
+  const kernels::LionStep step{real(rate),  real(1 - rate * decay), real(beta1), real(1 - beta1),
+                               real(beta2), real(1 - beta2)};
   float* w = parameter.value().data();
   float* m = momentum_[index].data();
   const float* g = parameter.grad().data();
-  parallel_chunks(parameter.value().size(), lion_grain,
-                  [=](Index begin, Index end) { run(step, w, m, g, begin, end); });
+  parallel_chunks(parameter.value().size(), lion_grain, [=](Index begin, Index end) {
+    kernels::active().steps.lion(step, w + begin, m + begin, g + begin, end - begin);
+  });
 }
 
 }  // namespace fraqat::optim

@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <cmath>
 
+#include "core/kernels/kernels.hpp"
 #include "core/parallel.hpp"
 #include "optim/optimizer.hpp"
 
@@ -19,27 +19,6 @@ namespace fraqat::optim {
 namespace {
 
 constexpr Index rmsprop_grain = 1 << 14;
-
-struct RmspropStep {
-  float rate, decay, alpha, rest, epsilon, momentum;
-};
-
-template <bool centered, bool momentum>
-void run(const RmspropStep& s, float* __restrict w, float* __restrict v, float* __restrict a,
-         float* __restrict m, const float* __restrict gradient, Index begin, Index end) {
-  for (Index i = begin; i < end; ++i) {
-    const float g = gradient[i] + s.decay * w[i];
-    v[i] = s.alpha * v[i] + s.rest * (g * g);
-    float spread = v[i];
-    if constexpr (centered) {
-      a[i] = s.alpha * a[i] + s.rest * g;
-      spread = std::max(0.0f, spread - a[i] * a[i]);
-    }
-    float step = g / (std::sqrt(spread) + s.epsilon);
-    if constexpr (momentum) step = m[i] = s.momentum * m[i] + step;
-    w[i] -= s.rate * step;
-  }
-}
 
 }  // namespace
 
@@ -69,22 +48,23 @@ void RmsProp::visit_state(const StateVisitor& visit) {
 
 void RmsProp::update(std::size_t index, Var& parameter, double rate, double decay) {
   const auto real = [](double value) { return static_cast<float>(value); };
-  const RmspropStep step{real(rate),
-                         real(decay),
-                         real(options_.alpha),
-                         real(1 - options_.alpha),
-                         real(options_.epsilon),
-                         real(options_.momentum)};
+  const kernels::RmsPropStep step{real(rate),
+                                  real(decay),
+                                  real(options_.alpha),
+                                  real(1 - options_.alpha),
+                                  real(options_.epsilon),
+                                  real(options_.momentum)};
   State& state = states_[index];
   float* w = parameter.value().data();
   float* v = state.square.data();
   float* a = state.mean.data();
   float* m = state.momentum.data();
   const float* g = parameter.grad().data();
-  const auto loop =
-      a ? (m ? run<true, true> : run<true, false>) : (m ? run<false, true> : run<false, false>);
-  parallel_chunks(parameter.value().size(), rmsprop_grain,
-                  [=](Index begin, Index end) { loop(step, w, v, a, m, g, begin, end); });
+  const auto from = [](float* numbers, Index begin) { return numbers ? numbers + begin : nullptr; };
+  parallel_chunks(parameter.value().size(), rmsprop_grain, [=](Index begin, Index end) {
+    kernels::active().steps.rmsprop(step, w + begin, v + begin, from(a, begin), from(m, begin),
+                                    g + begin, end - begin);
+  });
 }
 
 }  // namespace fraqat::optim

@@ -76,7 +76,14 @@ struct LevelSums {
   Real zero;   // -weight scale sum dy where x / scale < lo or > hi
 };
 
-/// A step of SGD or Adam, which weights of a tensor take alike: the names of optim/.
+/// A window of rows x columns pixels of C channels, `pitch` numbers from one row to the
+/// next; sums over it are divided by `count`.
+struct AverageWindow {
+  Index rows, columns, pitch, C;
+  Real count;
+};
+
+/// A step of an optimizer, which weights of a tensor take alike: the names of optim/.
 /// `coupled` decay joins the gradient, `shrink` is what decoupled decay leaves of w.
 struct SgdStep {
   Real rate, coupled, shrink, momentum;
@@ -88,6 +95,18 @@ struct AdamStep {
   Real root;  // 1 / sqrt(1 - beta2^t)
   Real epsilon, beta1, rest1, beta2, rest2;
   Real coupled, shrink;
+};
+
+struct RmsPropStep {
+  Real rate, decay, alpha, rest, epsilon, momentum;
+};
+
+struct AdagradStep {
+  Real rate, decay, epsilon;
+};
+
+struct LionStep {
+  Real rate, shrink, beta1, rest1, beta2, rest2;
 };
 
 struct Table {
@@ -103,9 +122,9 @@ struct Table {
     void (*forward)(const ConvolutionShape& c, Index count, const Real* x, const Real* weight,
                     const Real* bias, Real* y, Real* scratch);
 
-    /// dweight += and dbias += this group's gradient.  dweight is [O, R, S, C].
+    /// dweight and dbias = (or, with `add`, +=) this group's gradient.  dweight is [O, R, S, C].
     void (*backward_weights)(const ConvolutionShape& c, Index count, const Real* x, const Real* dy,
-                             Real* dweight, Real* dbias, Real* scratch);
+                             bool add, Real* dweight, Real* dbias, Real* scratch);
   } lanes;
 
   /// Output channels in lanes, at least `lanes` of them: `count` consecutive samples.
@@ -141,6 +160,25 @@ struct Table {
     /// dx[kernel, W, C]: dy where x is the first of its window to equal y, 0 elsewhere.
     void (*backward)(const PoolRow& row, const Real* x, const Real* y, const Real* dy, Real* dx);
   } max_pool;
+
+  /// Average pooling of one window.
+  struct Averages {
+    /// y[C] from the window at x.
+    void (*forward)(const AverageWindow& window, const Real* x, Real* y);
+
+    /// dx = (or, with `add`, +=) dy[C] / count for every pixel of the window at dx.
+    void (*backward)(const AverageWindow& window, bool add, const Real* dy, Real* dx);
+  } averages;
+
+  /// A row of n > 0 numbers, for softmax.
+  struct Exponentials {
+    /// A NaN is never the largest, unless it is the first.
+    Real (*largest)(const Real* x, Index n);
+
+    /// y = e^(x - top), x up to top, to 2 units in the last place (0 below the smallest normal
+    /// number); y may be x.  Returns the sum.
+    Real (*of_row)(const Real* x, Real top, Real* y, Index n);
+  } exponentials;
 
   /// Rows of C channels: batch norm, with what follows it.  With `relu`, a y that
   /// is not positive becomes 0 (a NaN stays one) and passes no gradient.
@@ -181,6 +219,16 @@ struct Table {
 
     /// m and v: the means of the gradients and of their squares.
     void (*adam)(const AdamStep& step, Real* w, Real* m, Real* v, const Real* g, Index n);
+
+    /// v, a, m: the mean of squares, that of gradients (or null: not centered), the momentum
+    /// (or null: none).
+    void (*rmsprop)(const RmsPropStep& step, Real* w, Real* v, Real* a, Real* m, const Real* g,
+                    Index n);
+
+    /// v: the sum of squares.
+    void (*adagrad)(const AdagradStep& step, Real* w, Real* v, const Real* g, Index n);
+
+    void (*lion)(const LionStep& step, Real* w, Real* m, const Real* g, Index n);
   } steps;
 };
 

@@ -212,7 +212,7 @@ void add_bias(const ConvolutionShape& c, Index pixels, const Real* dy, Real* sum
 }  // namespace
 
 void lanes_backward_weights(const ConvolutionShape& c, Index count, const Real* x, const Real* dy,
-                            Real* dweight, Real* dbias, Real* scratch) {
+                            bool add, Real* dweight, Real* dbias, Real* scratch) {
   const Geometry g(c);
   const Tiling tiling = cheapest(g.run, c.O);
   Real* sums = scratch + g.image;
@@ -228,8 +228,8 @@ void lanes_backward_weights(const ConvolutionShape& c, Index count, const Real* 
       add_bias(c, block.pixels(), packed_dy, bias_sums);
     }
   for (Index k = 0; k < c.R * g.run; ++k)
-    add_lane_sums(sums + k * c.O * L, c.O, dweight + k, c.R * g.run);
-  add_lane_sums(bias_sums, c.O, dbias, 1);
+    write_lane_sums(sums + k * c.O * L, c.O, add, dweight + k, c.R * g.run);
+  write_lane_sums(bias_sums, c.O, add, dbias, 1);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS

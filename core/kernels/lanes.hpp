@@ -39,11 +39,11 @@ inline void unpack(Index count, const Real* packed, Index size, Real* y, Index s
 }
 
 /// to[i * stride] += the sum over lanes of packed[i][lane], in a fixed order.
-inline void add_lane_sums(const Real* packed, Index size, Real* to, Index stride) {
+inline void write_lane_sums(const Real* packed, Index size, bool add, Real* to, Index stride) {
   for (Index i = 0; i < size; ++i) {
     Real sum = 0;
     for (Index lane = 0; lane < L; ++lane) sum += packed[i * L + lane];
-    to[i * stride] += sum;
+    to[i * stride] = add ? to[i * stride] + sum : sum;
   }
 }
 

@@ -10,9 +10,6 @@ namespace {
 // set, hence the same order.
 constexpr Index sums = 16;
 
-// Adding it rounds to whole numbers, ties to even, below a quarter of it.
-constexpr Real shift = sizeof(Real) == 4 ? Real(0x1.8p23) : Real(0x1.8p52);
-
 enum class Kind { plain, binary, relu };
 
 /// What is divided by the scale.

@@ -5,9 +5,6 @@
 namespace fraqat::inline FRAQAT_PRECISION::kernels::FRAQAT_KERNELS {
 namespace {
 
-// For pixels with fewer channels than a vector.
-typedef Real Short __attribute__((vector_size(16)));
-
 void forward_pixel(const PoolRow& row, const Real* x, Real* y) {
   for (Index c = 0; c < row.C; ++c) {
     Real best = x[c];

@@ -31,6 +31,13 @@ typedef Real Vector __attribute__((vector_size(vector_bytes)));
 typedef Real Unaligned
     __attribute__((vector_size(vector_bytes), aligned(alignof(Real)), may_alias));
 
+/// For rows with fewer numbers than a vector.
+typedef Real Short __attribute__((vector_size(16)));
+
+/// Adding it rounds to whole numbers, ties to even, below a quarter of it; their last bits are
+/// then those of the sum.
+inline constexpr Real shift = sizeof(Real) == 4 ? Real(0x1.8p23) : Real(0x1.8p52);
+
 using AllLanes = std::make_index_sequence<L>;
 
 [[gnu::always_inline]] inline Vector load(const Real* from) {

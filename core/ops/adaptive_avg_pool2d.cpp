@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/elementwise.hpp"
+#include "core/kernels/kernels.hpp"
 #include "core/ops.hpp"
 
 /// y[n, i, j, c] = average of x[n, h, w, c] over window (i, j): rows floor(i H / P)
@@ -22,33 +23,24 @@ struct AdaptiveAvgPool2d {
 
   Tensor forward(const Tensor& x) const {
     Tensor y(to);
-    const Index channels = to[3];
     parallel_chunks(to[0], grain_rows(from.size() / from[0]), [&](Index begin, Index end) {
       for (Index n = begin; n < end; ++n)
-        each_window(n, [&](Index at, Index size, auto each_pixel) {
-          Real* __restrict__ sums = y.data() + at;
-          std::fill_n(sums, channels, Real(0));
-          each_pixel([&](Index pixel) {
-            const Real* in = x.data() + pixel;
-            for (Index c = 0; c < channels; ++c) sums[c] += in[c];
-          });
-          for (Index c = 0; c < channels; ++c) sums[c] /= Real(size);
+        each_window(n, [&](Index at, Index pixel, const kernels::AverageWindow& window) {
+          kernels::active().averages.forward(window, x.data() + pixel, y.data() + at);
         });
     });
     return y;
   }
 
   std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
-    Tensor dx(from, Real(0));
-    const Index channels = to[3];
-    parallel_chunks(to[0], grain_rows(from.size() / from[0]), [&](Index begin, Index end) {
+    Tensor dx(from);
+    const bool overlap = from[1] % to[1] != 0 || from[2] % to[2] != 0;
+    const Index image = from.size() / from[0];
+    parallel_chunks(to[0], grain_rows(image), [&](Index begin, Index end) {
+      if (overlap) std::fill(dx.data() + begin * image, dx.data() + end * image, Real(0));
       for (Index n = begin; n < end; ++n)
-        each_window(n, [&](Index at, Index size, auto each_pixel) {
-          const Real* d = dy.data() + at;
-          each_pixel([&](Index pixel) {
-            Real* __restrict__ out = dx.data() + pixel;
-            for (Index c = 0; c < channels; ++c) out[c] += d[c] / Real(size);
-          });
+        each_window(n, [&](Index at, Index pixel, const kernels::AverageWindow& window) {
+          kernels::active().averages.backward(window, overlap, dy.data() + at, dx.data() + pixel);
         });
     });
     return {dx};
@@ -60,18 +52,17 @@ struct AdaptiveAvgPool2d {
     return ((i + 1) * size + windows - 1) / windows;
   }
 
-  // Calls body(offset in y, pixels, each_pixel) for every window of sample n;
-  // each_pixel(f) calls f(offset in x).
+  // Calls body(offset in y, offset in x, window) for every window of sample n.
   template <class Body>
   void each_window(Index n, Body body) const {
+    const Index C = to[3];
     for (Index i = 0; i < to[1]; ++i)
       for (Index j = 0; j < to[2]; ++j) {
-        const Index top = window_begin(i, from[1], to[1]), bottom = window_end(i, from[1], to[1]);
-        const Index left = window_begin(j, from[2], to[2]), right = window_end(j, from[2], to[2]);
-        body(((n * to[1] + i) * to[2] + j) * to[3], (bottom - top) * (right - left), [&](auto f) {
-          for (Index h = top; h < bottom; ++h)
-            for (Index w = left; w < right; ++w) f(((n * from[1] + h) * from[2] + w) * from[3]);
-        });
+        const Index top = window_begin(i, from[1], to[1]), left = window_begin(j, from[2], to[2]);
+        const Index rows = window_end(i, from[1], to[1]) - top;
+        const Index columns = window_end(j, from[2], to[2]) - left;
+        body(((n * to[1] + i) * to[2] + j) * C, ((n * from[1] + top) * from[2] + left) * C,
+             {rows, columns, from[2] * C, C, Real(rows * columns)});
       }
   }
 };

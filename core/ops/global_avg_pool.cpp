@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "core/elementwise.hpp"
+#include "core/kernels/kernels.hpp"
 #include "core/ops.hpp"
 
 /// y[n, c] = (sum over h, w of x[n, h, w, c]) / (H W).
@@ -15,33 +14,30 @@ struct GlobalAvgPool {
 
   Tensor forward(const Tensor& x) {
     shape = x.shape();
-    const Index pixels = shape[1] * shape[2], channels = shape[3];
+    const Index channels = shape[3], image = shape[1] * shape[2] * channels;
     Tensor y({shape[0], channels});
-    parallel_chunks(shape[0], grain_rows(pixels * channels), [&](Index begin, Index end) {
-      std::fill(y.data() + begin * channels, y.data() + end * channels, Real(0));
-      for (Index n = begin; n < end; ++n) {
-        Real* __restrict__ out = y.data() + n * channels;
-        const Real* in = x.data() + n * pixels * channels;
-        for (Index p = 0; p < pixels; ++p)
-          for (Index c = 0; c < channels; ++c) out[c] += in[p * channels + c];
-        for (Index c = 0; c < channels; ++c) out[c] /= Real(pixels);
-      }
+    parallel_chunks(shape[0], grain_rows(image), [&](Index begin, Index end) {
+      for (Index n = begin; n < end; ++n)
+        kernels::active().averages.forward(window(), x.data() + n * image, y.data() + n * channels);
     });
     return y;
   }
 
   std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
-    const Index pixels = shape[1] * shape[2], channels = shape[3];
+    const Index channels = shape[3], image = shape[1] * shape[2] * channels;
     Tensor dx(shape);
-    parallel_chunks(shape[0], grain_rows(pixels * channels), [&](Index begin, Index end) {
-      for (Index n = begin; n < end; ++n) {
-        const Real* in = dy.data() + n * channels;
-        Real* __restrict__ out = dx.data() + n * pixels * channels;
-        for (Index p = 0; p < pixels; ++p)
-          for (Index c = 0; c < channels; ++c) out[p * channels + c] = in[c] / Real(pixels);
-      }
+    parallel_chunks(shape[0], grain_rows(image), [&](Index begin, Index end) {
+      for (Index n = begin; n < end; ++n)
+        kernels::active().averages.backward(window(), false, dy.data() + n * channels,
+                                            dx.data() + n * image);
     });
     return {dx};
+  }
+
+ private:
+  kernels::AverageWindow window() const {
+    const Index pixels = shape[1] * shape[2];
+    return {1, pixels, 0, shape[3], Real(pixels)};
   }
 };
 

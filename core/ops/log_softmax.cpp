@@ -1,7 +1,7 @@
-#include <algorithm>
 #include <cmath>
 
 #include "core/elementwise.hpp"
+#include "core/kernels/kernels.hpp"
 #include "core/ops.hpp"
 
 /// y[..., i] = x[..., i] - log(sum over j of e^x[..., j]), where the largest x of a
@@ -19,12 +19,13 @@ struct LogSoftmax {
     y = Tensor(x.shape());
     const Index width = x.dim(-1);
     parallel_chunks(x.size() / width, grain_rows(8 * width), [&](Index begin, Index end) {
+      const auto& row = kernels::active().exponentials;
       for (Index r = begin; r < end; ++r) {
-        const Real top = *std::max_element(x.data() + r * width, x.data() + (r + 1) * width);
-        Real sum = 0;
-        for (Index i = r * width; i < (r + 1) * width; ++i) sum += std::exp(x[i] - top);
-        const Real log_sum = std::log(sum);
-        for (Index i = r * width; i < (r + 1) * width; ++i) y[i] = (x[i] - top) - log_sum;
+        const Real* from = x.data() + r * width;
+        Real* to = y.data() + r * width;
+        const Real top = row.largest(from, width);
+        const Real log_sum = std::log(row.of_row(from, top, to, width));
+        for (Index i = 0; i < width; ++i) to[i] = (from[i] - top) - log_sum;
       }
     });
     return y;
@@ -35,9 +36,12 @@ struct LogSoftmax {
     const Index width = y.dim(-1);
     parallel_chunks(y.size() / width, grain_rows(8 * width), [&](Index begin, Index end) {
       for (Index r = begin; r < end; ++r) {
+        const Real* from = dy.data() + r * width;
+        Real* to = dx.data() + r * width;
+        kernels::active().exponentials.of_row(y.data() + r * width, 0, to, width);
         Real sum = 0;
-        for (Index i = r * width; i < (r + 1) * width; ++i) sum += dy[i];
-        for (Index i = r * width; i < (r + 1) * width; ++i) dx[i] = dy[i] - std::exp(y[i]) * sum;
+        for (Index i = 0; i < width; ++i) sum += from[i];
+        for (Index i = 0; i < width; ++i) to[i] = from[i] - to[i] * sum;
       }
     });
     return {dx};

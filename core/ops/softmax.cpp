@@ -1,6 +1,6 @@
 #include "core/elementwise.hpp"
+#include "core/kernels/kernels.hpp"
 #include "core/ops.hpp"
-#include "core/softmax_row.hpp"
 
 /// y[..., i] = e^x[..., i] / sum over j of e^x[..., j].
 ///
@@ -16,8 +16,13 @@ struct Softmax {
     y = Tensor(x.shape());
     const Index width = x.dim(-1);
     parallel_chunks(x.size() / width, grain_rows(8 * width), [&](Index begin, Index end) {
-      for (Index r = begin; r < end; ++r)
-        softmax_row(x.data() + r * width, y.data() + r * width, width);
+      const auto& row = kernels::active().exponentials;
+      for (Index r = begin; r < end; ++r) {
+        const Real* from = x.data() + r * width;
+        Real* to = y.data() + r * width;
+        const Real sum = row.of_row(from, row.largest(from, width), to, width);
+        for (Index i = 0; i < width; ++i) to[i] /= sum;
+      }
     });
     return y;
   }

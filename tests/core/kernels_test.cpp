@@ -88,7 +88,8 @@ void check_lanes_backward(const kernels::Table::Lanes& lanes, const ConvolutionS
   });
   for (std::size_t i = 0; i < dy.size(); ++i)
     expected_bias[i % static_cast<std::size_t>(c.O)] += double(dy[i]);
-  lanes.backward_weights(c, c.N, x.data(), dy.data(), dweight.data(), dbias.data(), scratch.data());
+  lanes.backward_weights(c, c.N, x.data(), dy.data(), true, dweight.data(), dbias.data(),
+                         scratch.data());
   CHECK(close(dweight, expected));
   CHECK(close(dbias, expected_bias));
   CHECK(guard_holds(scratch));
