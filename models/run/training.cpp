@@ -277,7 +277,7 @@ void reestimate_batch_norm(const Session& session, nn::Module& model, const Reci
   const int batches = recipe.reestimate_batches;
   if (norms.empty() || batches == 0) return;
   const Real momentum = norms[0]->options.momentum;
-  data::Loader loader(session.train(), loader_options(recipe));
+  data::Loader loader(augmented(session.train(), recipe), loader_options(recipe));
   session.observer().phase("re-estimate", batches);
   std::uint32_t epoch = 0;
   loader.start_epoch(epoch);

@@ -41,7 +41,9 @@ Score train(const Session& session, nn::Module& model, const Recipe& recipe,
 void calibrate(const Session& session, nn::Module& model);
 
 /// Replaces the running statistics of every batch norm by the average over
-/// `recipe.reestimate_batches` batches of the training data, widths hard and no dropout.
+/// `recipe.reestimate_batches` batches as training sees them, augmented, but with widths hard
+/// and no dropout: of images as they are the statistics are others than the weights were
+/// trained for.
 void reestimate_batch_norm(const Session& session, nn::Module& model, const Recipe& recipe);
 
 }  // namespace fraqat::run
