@@ -63,11 +63,17 @@ class Plan {
     check(!spec.weight.bits_per_channel || spec.weight.per_channel,
           "[attach] a bit-width for each channel needs a range for each: got bits_per_channel = "
           "true with per_channel = false; try per_channel = true");
+    check(spec.weight.narrow_range || !spec.weight.bits_per_channel,
+          "[attach] channels with bit-widths of their own have symmetric codes: got "
+          "bits_per_channel = true with narrow_range = false; try narrow_range = true");
     for (auto& [name, slot] : nn::slots(model)) slots_[name] = slot;
     fill_input(image);
     for (const auto& node : tape.nodes()) read(*node);
     weight_bits_.check_all_met();
     activation_bits_.check_all_met();
+    check(spec.sum_bits == 0 || !sums_.empty(),
+          "[attach] a width is given for sums, but the network has none: got sum_bits = ",
+          spec.sum_bits, "; expected 0");
   }
 
  private:
@@ -99,6 +105,7 @@ class Plan {
   void read(const Node& node) {
     if (node.op() == "fake_quant") return;
     const bool lookup = looks_up(node);
+    if (multiplies_weight(node)) fill_operand(node);
     if (multiplies_weight(node) || lookup) fill_weight(node, lookup ? 0 : 1);
     if (node.op() == "matmul")
       for (const Var& operand : node.inputs()) check_codes(node, operand);
@@ -182,19 +189,58 @@ class Plan {
     // Rows of a transposed convolution are inputs: a scale of each would stay inside the sum.
     const Index rows = spec.per_channel && !transposed ? weight.dim(0) : 1;
     const Index channels = !product ? 0 : transposed ? node.output().shape()[-1] : weight.dim(0);
-    const nn::Slot* codes = fill(node, "weight_q", Role::weight, weight.size(), Coding::symmetric,
-                                 rows, channels, spec);
+    const bool one_bit = spec.bits == "fixed" ? spec.start < min_bits : spec.lowest < min_bits;
+    check(spec.narrow_range || !one_bit, "[attach] one bit has no lowest code to spare: layer \"",
+          node.layer(), "\" got a width below ", min_bits,
+          " with narrow_range = false; try narrow_range = true");
+    const Coding coding = spec.narrow_range ? Coding::symmetric : Coding::twos;
+    const nn::Slot* codes =
+        fill(node, "weight_q", Role::weight, weight.size(), coding, rows, channels, spec);
     if (!product && rows == 1) codes_[node.inputs()[at].id()] = codes;
+  }
+
+  bool read_by_add(const Var& value) const {
+    const std::vector<const Node*>& readers = groups_.readers(value);
+    return std::any_of(readers.begin(), readers.end(), [this](const Node* reader) {
+      return reader->op() == "add" || (moves_codes(*reader) && read_by_add(reader->output()));
+    });
+  }
+
+  /// Whether an add makes or reads what the group that ends in `node` puts out.
+  bool has_part_in_sum(const Node& node) const {
+    const Node* made = clamps(node) ? groups_.maker(node.inputs()[0]) : &node;
+    return (made && made->op() == "add") || read_by_add(node.output());
   }
 
   const nn::Slot* fill_activation(const Node& node) {
     TensorSpec spec = spec_.activation;
+    const bool sum = spec_.sum_bits > 0 && has_part_in_sum(node);
+    if (sum) {
+      spec.bits = "fixed";
+      spec.start = spec_.sum_bits;
+    }
     activation_bits_.apply(std::string(node.layer()), spec);
-    const bool positive = not_negative_.count(node.output().id()) > 0;
+    const nn::Slot* codes =
+        fill_numbers(node, "output_q", sum ? Role::sum : Role::activation, node.output(), spec);
+    if (sum) sums_.insert(codes);
+    return codes;
+  }
+
+  // What has the width of sums is wide: a product reads a copy at a width of its own.
+  void fill_operand(const Node& node) {
+    const Var& x = node.inputs()[0];
+    const auto codes = codes_.find(x.id());
+    if (codes != codes_.end() && sums_.count(codes->second))
+      fill_numbers(node, "input_q", Role::activation, x, spec_.activation);
+  }
+
+  const nn::Slot* fill_numbers(const Node& node, const std::string& which, Role role,
+                               const Var& numbers, TensorSpec spec) {
+    const bool positive = not_negative_.count(numbers.id()) > 0;
     if (positive) spec.affine = false;
     const Coding coding = positive || spec.affine ? Coding::natural : Coding::twos;
-    const Index elements = std::max<Index>(1, node.output().value().size() / batch_);
-    return fill(node, "output_q", Role::activation, elements, coding, 1, 0, spec);
+    const Index elements = std::max<Index>(1, numbers.value().size() / batch_);
+    return fill(node, which, role, elements, coding, 1, 0, spec);
   }
 
   // A layer that is applied again, as a cell is at every step, has its quantizer.
@@ -216,7 +262,7 @@ class Plan {
     const Widths widths = fixed ? Widths::one(static_cast<int>(std::lround(spec.start)))
                                 : Widths::range(spec.lowest, spec.highest);
     RangeOptions range{
-        coding, widths, rows, spec.affine, role == Role::activation, role == Role::weight};
+        coding, widths, rows, spec.affine, role != Role::weight, role == Role::weight};
     range.momentum = spec.momentum;
     range.percentile = spec.percentile;
     if (spec.gradient_scale == "lsq") range.elements = elements / rows;
@@ -250,6 +296,7 @@ class Plan {
   std::map<std::string, nn::Slot*> slots_;
   std::map<const void*, const nn::Slot*> codes_;  // of a tensor: the slot they are from
   std::map<const nn::Slot*, std::string_view> filled_by_;
+  std::set<const nn::Slot*> sums_;  // that have the width of sums
   std::set<const void*> not_negative_;
   std::uint32_t drawn_ = 0;
 };

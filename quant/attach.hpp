@@ -16,6 +16,7 @@ struct TensorSpec {
   std::string range = "learned";        // minmax | percentile | mse | kl | learned
   bool per_channel = false;             // weights only, not of a transposed conv
   bool bits_per_channel = false;        // and a bit-width for each of these ranges
+  bool narrow_range = true;             // weights: the lowest code is left out, -1 to 1 at 2 bits
   bool affine = false;                  // activations of both signs: zero-point instead of a sign
   bool random_start = false;            // learned widths start anywhere in [lowest, highest]
   double percentile = 99.99;            // of the numbers, inside the range of `percentile`
@@ -29,13 +30,15 @@ struct Spec {
   TensorSpec weight, activation;
   /// The layer's weight, or what it puts out, is `fixed` at the width.
   WidthsByLayer weight_bits = {}, activation_bits = {};
+  int sum_bits = 0;        // of what adds read and make; 0: as other activations
   std::uint64_t seed = 0;  // of random starts
 };
 
 /// Fills the slots of `model`: input_q of the first layer (8 bits, affine), each
 /// weight_q of a conv, transposed conv, linear or embedding, and output_q of every
 /// op that ends a group (product, norm, activation), every op of two tensors and
-/// average pool, but not of the last layer.  Reads the groups (groups.hpp) from a
+/// average pool, but not of the last layer.  With sum_bits also input_q of each product
+/// that reads what an add reads or makes.  Reads the groups (groups.hpp) from a
 /// tape recorded over `sample` [N, ...].  A layer that is applied again and again,
 /// as a cell is, has its quantizers once.  A model that looks its input up in an
 /// embedding has no input_q.

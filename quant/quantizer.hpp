@@ -8,7 +8,9 @@
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
-enum class Role { input, weight, activation };
+/// `sum` is what an add reads or makes, where that has a width of its own (Spec::sum_bits):
+/// averages over activations leave it out, as they do the image.
+enum class Role { input, weight, activation, sum };
 
 /// BitPolicy x RangePolicy: fake quantization of one tensor, as the plug of one
 /// slot.

@@ -134,6 +134,8 @@ class Reading {
     if (weight(passage.tensor)) return;
     const auto open = open_.find(passage.from.id());
     if (open != open_.end()) run(open->second);
+    if (const auto codes = codes_.find(passage.from.id()); codes != codes_.end())
+      run({codes->second});
     write(passage.to, passage.tensor);
   }
 

@@ -220,7 +220,7 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
 }
 
 ordered_json tensors_of(nn::Module& model) {
-  constexpr const char* roles[] = {"input", "weight", "activation"};
+  constexpr const char* roles[] = {"input", "weight", "activation", "sum"};
   ordered_json tensors = ordered_json::array();
   for (const Quantizer* q : quant::quantizers(model)) {
     tensors.push_back({{"name", q->info().name},

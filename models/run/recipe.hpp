@@ -45,6 +45,7 @@ struct Tensors {
   std::string gradient_scale = "none";  // of learned ranges: none | lsq
   bool per_channel = false;
   bool bits_per_channel = false;  // a bit-width, too, for each output channel
+  bool narrow_range = true;       // of weights: as many codes below 0 as above
   bool affine = false;
   double average_bits = 0;  // budget: average width; 0: none
   double bytes = 0;         // budget (weights): data bytes of the packed model; 0: none
@@ -94,6 +95,7 @@ struct Recipe {
   Tensors weight, activation;                  // [quant.weight], [quant.activation]
   Budgets budget;                              // [quant.budget]
   WidthsByLayer weight_bits, activation_bits;  // [quant.weight_bits], [quant.activation_bits]
+  int sum_bits = 0;                            // quant.sum_bits; 0: as other activations
   int calibration_batches = 16;                // quant.calibration_batches
 
   Training search;                            // [search]

@@ -57,6 +57,11 @@ Conflict conflict_in(const std::string& section, const Tensors& t) {
     return {section + ".lowest", "got " + to_text(t.lowest) + " with bits = \"" + t.bits +
                                      "\", which has no level between one bit and two; expected " +
                                      to_text(quant::min_bits) + " or more"};
+  if (!t.narrow_range && (t.bits == "fixed" ? t.start : t.lowest) < quant::min_bits)
+    return {section + ".narrow_range",
+            "got false with a width of 1 bit, which has no code to spare; expected true, or widths "
+            "of " +
+                to_text(quant::min_bits) + " or more"};
   if (t.bits == "fixed" && t.start != std::floor(t.start))
     return {section + ".start",
             "got " + to_text(t.start) + " with bits = \"fixed\"; expected a whole width"};
@@ -90,6 +95,8 @@ Conflict conflict_in_channels(const Recipe& r) {
     return {key, "got true with bits = \"" + t.bits +
                      "\", which has one width for all channels; "
                      "expected false, or another policy"};
+  if (!t.narrow_range)
+    return {key, "got true with narrow_range = false; expected false, or narrow_range = true"};
   if (t.bits != "fixed" && r.losses == "measured")
     return {"round.losses", "got \"measured\" with " + key +
                                 " = true, which has too many widths "
@@ -134,7 +141,9 @@ Conflict conflict_in_allowed(const Recipe& r, bool weights) {
       return quant::has_levels(quant::Widths::range(t.lowest, t.highest), coding,
                                quant::Width::of_levels(levels));
     };
-    return weights ? has(quant::Coding::symmetric) : has(quant::Coding::natural);
+    return has(!weights         ? quant::Coding::natural
+               : t.narrow_range ? quant::Coding::symmetric
+                                : quant::Coding::twos);
   };
   if (std::none_of(allowed.bits.begin(), allowed.bits.end(), whole) &&
       std::none_of(allowed.levels.begin(), allowed.levels.end(), counted))
@@ -221,6 +230,9 @@ Conflict conflict_in(const Recipe& r) {
     return {"search.temperature_end",
             "got " + to_text(r.temperature_end) +
                 "; expected at most temperature_start = " + to_text(r.temperature_start)};
+  if (r.sum_bits > 0 && r.sum_bits < quant::min_bits)
+    return {"quant.sum_bits", "got " + to_text(r.sum_bits) + "; expected 0 (as activations) or " +
+                                  to_text(quant::min_bits) + " to " + to_text(quant::max_bits)};
   const Budgets& b = r.budget;
   const bool weights = r.weight.average_bits > 0 || r.weight.bytes > 0 || b.weight_bits > 0 ||
                        b.bytes > 0 || b.bops > 0;

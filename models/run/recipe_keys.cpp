@@ -94,6 +94,7 @@ void Table::tensors(const std::string& section, Tensors& t, bool weights) {
   words(section + ".gradient_scale", t.gradient_scale, {"none", "lsq"});
   if (weights) add(section + ".per_channel", &t.per_channel);
   if (weights) add(section + ".bits_per_channel", &t.bits_per_channel);
+  if (weights) add(section + ".narrow_range", &t.narrow_range);
   if (!weights) add(section + ".affine", &t.affine);
   range(section + ".average_bits", &t.average_bits, 0, quant::max_bits);
   if (weights) add(section + ".bytes", &t.bytes);
@@ -205,6 +206,7 @@ std::vector<Key> keys_of(Recipe& r) {
   t.training("float", r.float_training);
   t.add("quant.enabled", &r.quantize);
   t.range("quant.calibration_batches", &r.calibration_batches, 1, most_batches);
+  t.range("quant.sum_bits", &r.sum_bits, 0, quant::max_bits);
   t.tensors("quant.weight", r.weight, true);
   t.tensors("quant.activation", r.activation, false);
   t.budgets(r.budget);

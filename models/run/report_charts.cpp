@@ -16,17 +16,22 @@ std::string series_style(std::size_t i) {
   return concat("c", std::to_string(i % colours), " d", std::to_string(i / colours % dashes));
 }
 
-bool is_input(const std::string& slot) { return slot.ends_with("input_q"); }
+/// What the tensor of a slot is; the run says so as soon as it is finished.
+std::string role_of(const RunData& run, const std::string& slot) {
+  for (const FinalTensor& t : run.tensors)
+    if (t.name == slot) return t.role;
+  if (slot.ends_with("weight_q")) return "weight";
+  return slot.ends_with("input_q") ? "input" : "activation";
+}
 
 /// "conv1.weight_q" is the weight of conv1; where only one slot is drawn for a
 /// layer its name says enough.
-std::string short_name(const std::string& slot) {
-  if (is_input(slot)) return "input";
+std::string short_name(const std::string& slot, const std::string& role) {
+  if (role == "input") return "input";
   const std::size_t dot = slot.rfind('.');
-  return dot == slot.npos || !slot.ends_with("_q") ? slot : slot.substr(0, dot);
+  if (dot == slot.npos || !slot.ends_with("_q")) return slot;
+  return slot.substr(0, dot) + (slot.ends_with("input_q") ? " reads" : "");
 }
-
-bool is_weight(const std::string& slot) { return slot.ends_with("weight_q"); }
 
 /// The epochs of the phases of the learned way, one after the other.
 struct Way {
@@ -149,8 +154,9 @@ std::string bits_chart(const RunData& run, Kind kind) {
   for (const Epoch& epoch : run.epochs) {
     if (is_baseline(epoch.phase) || epoch.bits.empty()) continue;
     for (const auto& [slot, bits] : epoch.bits) {
-      if (is_weight(slot) != weights || is_input(slot)) continue;
-      Line& line = line_called(plot.lines, short_name(slot), series_style(plot.lines.size()));
+      const std::string role = role_of(run, slot);
+      if (role != (weights ? "weight" : "activation")) continue;
+      Line& line = line_called(plot.lines, short_name(slot, role), series_style(plot.lines.size()));
       line.points.push_back(
           {way.place(epoch), bits, slot + ", " + at_epoch(epoch) + fixed(bits, 2) + " bits", {}});
     }
@@ -195,7 +201,7 @@ std::string final_bits_chart(const RunData& run, Kind kind) {
     const bool learned = std::isfinite(t.learned_bits) && t.learned_bits != t.bits;
     const std::string fractional = learned ? fixed(t.learned_bits, 2) + " \u2192 " : "";
     bars.push_back(
-        {short_name(t.name), kind == Kind::weight ? "c0" : "c1", fractional + width_text(t),
+        {short_name(t.name, t.role), kind == Kind::weight ? "c0" : "c1", fractional + width_text(t),
          t.name + ": learned " + fixed(t.learned_bits, 3) + ", rounded to " + width_text(t) +
              (std::isfinite(t.levels) ? ", " : " bits, ") + grouped(t.elements) + " elements",
          t.bits, learned ? t.learned_bits : missing});
@@ -217,7 +223,7 @@ std::string final_bytes_chart(const RunData& run) {
     if (t.role != "weight" || !std::isfinite(t.bytes)) continue;
     const double share = all > 0 ? 100 * t.bytes / all : 0;
     bars.push_back(
-        {short_name(t.name), "c0", grouped(t.bytes),
+        {short_name(t.name, t.role), "c0", grouped(t.bytes),
          t.name + ": " + grouped(t.bytes) + " bytes, " + fixed(share, 1) + " % of the weights",
          t.bytes, missing});
   }

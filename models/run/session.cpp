@@ -44,9 +44,10 @@ std::string csv_header() {
 
 quant::TensorSpec tensor_spec(const Tensors& tensors) {
   return {
-      tensors.bits,         tensors.start,       tensors.lowest,           tensors.highest,
-      tensors.range,        tensors.per_channel, tensors.bits_per_channel, tensors.affine,
-      tensors.random_start, tensors.percentile,  tensors.momentum,         tensors.gradient_scale};
+      tensors.bits,          tensors.start,        tensors.lowest,           tensors.highest,
+      tensors.range,         tensors.per_channel,  tensors.bits_per_channel, tensors.narrow_range,
+      tensors.affine,        tensors.random_start, tensors.percentile,       tensors.momentum,
+      tensors.gradient_scale};
 }
 
 /// Makes the run folder and its parts; the lock of it.
@@ -163,12 +164,17 @@ std::unique_ptr<nn::Module> make_model(const Recipe& recipe) {
 }
 
 quant::Spec quant_spec(const Recipe& recipe) {
-  return {tensor_spec(recipe.weight), tensor_spec(recipe.activation), recipe.weight_bits,
-          recipe.activation_bits, recipe.seed};
+  return {tensor_spec(recipe.weight),
+          tensor_spec(recipe.activation),
+          recipe.weight_bits,
+          recipe.activation_bits,
+          recipe.sum_bits,
+          recipe.seed};
 }
 
 void check_layers(const Recipe& recipe) {
-  if (!recipe.quantize || (recipe.weight_bits.empty() && recipe.activation_bits.empty())) return;
+  const bool named = !recipe.weight_bits.empty() || !recipe.activation_bits.empty();
+  if (!recipe.quantize || (!named && recipe.sum_bits == 0)) return;
   try {
     quant::attach(*make_model(recipe), sample_image(recipe), quant_spec(recipe));
   } catch (const Error& error) {

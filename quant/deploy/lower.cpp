@@ -73,12 +73,13 @@ class Lowering {
       error("reads " + of.from + ", which is neither a parameter nor made of codes",
             "integer ops only");
     }
-    if (of.quantized || std::holds_alternative<int>(of.what) ||
-        std::holds_alternative<Weight>(of.what))
+    if (of.quantized || std::holds_alternative<Weight>(of.what))
       error("quantizes what has codes already: " + of.from, "one quantizer for each tensor");
-    of.quantized = true;
     const Value value = activation(codes);
-    if (const Group* group = std::get_if<Group>(&of.what))
+    of.quantized = !std::holds_alternative<int>(of.what);
+    if (const int* wide = std::get_if<int>(&of.what))
+      requantize(*wide, value);
+    else if (const Group* group = std::get_if<Group>(&of.what))
       append(graph_, quantized(*group, graph_, value));
     else
       quantize_image(value);
@@ -87,6 +88,18 @@ class Lowering {
     if (graph_.value(newest()).shape != shape)
       append(graph_, {name(""), {newest()}, Reshape{shape}, {}});
     become(newest());
+  }
+
+  // Codes on another grid: the averages of one pixel each.
+  void requantize(int x, const Value& value) {
+    const Shape shape = graph_.value(x).shape;
+    if (shape.rank() != 3) {
+      append(graph_, {name(""), {x}, Reshape{{1, 1, shape.size()}}, {}});
+      x = newest();
+    }
+    append(graph_,
+           quantized({.op = {name(""), {x}, AvgPool2d{1, 1, 1}, {}}, .gain = {}, .shift = {}},
+                     graph_, value));
   }
 
   Value activation(const TapeCodes& codes) const {

@@ -59,7 +59,8 @@ Tensor model_images(Index count, std::uint64_t seed, const Shape& sample) {
 }
 
 std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine,
-                                            const Shape& sample, Stored stored) {
+                                            const Shape& sample, Stored stored, int sum_bits,
+                                            bool narrow_range) {
   auto model = models::make(name, sample, 10, 3);
   unsettle(*model);
   quant::Spec spec;
@@ -69,6 +70,8 @@ std::unique_ptr<nn::Module> quantized_model(const std::string& name, bool affine
   spec.activation.range = spec.weight.range = "minmax";
   if (stored != Stored::bits) spec.weight.bits = "logits-argmax";
   spec.weight.bits_per_channel = stored == Stored::channels;
+  spec.weight.narrow_range = narrow_range;
+  spec.sum_bits = sum_bits;
   int bits = 2;
   for (auto& [layer, module] : nn::modules(*model))
     if (stored == Stored::bits && (module->kind() == "Conv2d" || module->kind() == "Linear")) {

@@ -92,6 +92,70 @@ TEST_CASE("attach: resnet20: every add has its slot, and so have its operands") 
   }
 }
 
+TEST_CASE("attach: sums of a width of their own, and narrow copies for products") {
+  const auto model = models::make("resnet20-b", {8, 8, 3}, 10, 1);
+  Tensor x({1, 8, 8, 3});
+  fill_uniform(x, 0, 1, Philox(1, Stream::synthetic));
+  quant::Spec spec;
+  spec.weight.start = spec.activation.start = 2;
+  spec.sum_bits = 7;
+  spec.activation_bits = {{"layer2.1", 5}};  // a name counts for more
+  quant::attach(*model, x, spec);
+  std::vector<std::string> sums = {"relu1.output_q"}, others;
+  for (int block = 0; block < 9; ++block) {
+    std::string path = "layer1.0";
+    path[5] += static_cast<char>(block / 3);
+    path[7] += static_cast<char>(block % 3);
+    others.push_back(path + ".body.conv1.input_q");
+    others.push_back(path + ".body.relu1.output_q");
+    sums.push_back(path + ".body.bn2.output_q");
+    if (block == 3 || block == 6) {
+      others.push_back(path + ".shortcut.0.input_q");
+      sums.push_back(path + ".shortcut.1.output_q");
+    }
+    sums.push_back(path + ".output_q");
+  }
+  others.push_back("pool.output_q");
+  CHECK(names(*model, Role::sum) == sums);
+  CHECK(names(*model, Role::activation) == others);
+  for (const Quantizer* q : quant::quantizers(*model)) {
+    const auto& [name, role] = std::pair{q->info().name, q->info().role};
+    if (role == Role::sum) CHECK(q->hard_bits() == (name == "layer2.1.output_q" ? 5 : 7));
+    if (role == Role::activation) CHECK(q->hard_bits() == 2);
+    if (name.ends_with("conv1.input_q") && role == Role::activation)
+      CHECK(q->info().coding == Coding::natural);
+  }
+  CHECK(quant::average_bits(quant::quantizers(*model), Role::activation, true) == 2);
+  const auto lenet = models::make("lenet5-bn", {28, 28, 1}, 10, 1);
+  CHECK_THROWS_WITH_AS(quant::attach(*lenet, image(), spec),
+                       doctest::Contains("layer that does not exist"), Error);
+  spec.activation_bits.clear();
+  CHECK_THROWS_WITH_AS(quant::attach(*models::make("lenet5-bn", {28, 28, 1}, 10, 1), image(), spec),
+                       "[attach] a width is given for sums, but the network has none: got "
+                       "sum_bits = 7; expected 0",
+                       Error);
+}
+
+TEST_CASE("attach: weights with all codes of their width") {
+  const auto model = models::make("lenet5-bn", {28, 28, 1}, 10, 1);
+  quant::Spec spec;
+  spec.weight.start = 2;
+  spec.weight.narrow_range = false;
+  spec.weight_bits = {{"fc3", 8}};
+  quant::quantize(*model, image(), spec);
+  for (const Quantizer* q : quant::quantizers(*model))
+    if (q->info().role == Role::weight) CHECK(q->info().coding == Coding::twos);
+  spec.weight_bits = {{"fc3", 1}};
+  CHECK_THROWS_WITH_AS(
+      quant::attach(*models::make("lenet5-bn", {28, 28, 1}, 10, 1), image(), spec),
+      doctest::Contains("layer \"fc3\" got a width below 2 with narrow_range = false"), Error);
+  spec.weight_bits.clear();
+  spec.weight.per_channel = spec.weight.bits_per_channel = true;
+  CHECK_THROWS_WITH_AS(quant::attach(*models::make("lenet5-bn", {28, 28, 1}, 10, 1), image(), spec),
+                       doctest::Contains("bits_per_channel = true with narrow_range = false"),
+                       Error);
+}
+
 TEST_CASE("attach: a quantizer that is off or watching changes nothing") {
   const auto model = models::make("lenet5", {28, 28, 1}, 10, 1);
   const Tensor before = (*model)(Var(image())).value();

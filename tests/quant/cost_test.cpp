@@ -67,6 +67,31 @@ TEST_CASE("costs: derivatives are finite differences, for all of them") {
   check_slopes(quant::peak_activation_bytes(workload), count);
 }
 
+TEST_CASE("costs: a product reads the narrow copy of a wide sum, which is in memory beside it") {
+  const auto first = models::make("tiny-resnet", {28, 28, 1}, 10, 1);
+  const auto second = models::make("tiny-resnet", {28, 28, 1}, 10, 1);
+  quant::Spec spec;
+  spec.weight.start = 3;
+  spec.activation.start = 2;
+  quant::attach(*first, image({1, 28, 28, 1}), spec);
+  const Workload narrow = quant::workload_of(*first, image({1, 28, 28, 1}));
+  spec.sum_bits = 8;
+  quant::attach(*second, image({1, 28, 28, 1}), spec);
+  const Workload wide = quant::workload_of(*second, image({1, 28, 28, 1}));
+  const auto exact = [](const Workload& workload, const quant::Cost& cost) {
+    std::vector<quant::Width> bits;
+    for (const quant::Quantizer* q : workload.quantizers) bits.push_back(q->hard_bits());
+    return cost.exact(bits);
+  };
+  CHECK(exact(wide, quant::bit_operations(wide)) == exact(narrow, quant::bit_operations(narrow)));
+  CHECK(exact(wide, quant::average_bits(wide, Role::activation)) == 2);
+  CHECK(wide.moments.size() == narrow.moments.size() + 3);
+  // The first add has most, three times 28 x 28 x 8 codes: of 8 bits instead of 2.
+  CHECK(exact(narrow, quant::peak_activation_bytes(narrow)) == 3 * 6272 / 4);
+  CHECK(exact(wide, quant::peak_activation_bytes(wide)) == 3 * 6272);
+  check_slopes(quant::peak_activation_bytes(wide), wide.quantizers.size());
+}
+
 TEST_CASE("costs: lenet5-bn, counted by hand") {
   const auto model = models::make("lenet5-bn", {28, 28, 1}, 10, 1);
   quant::TensorSpec weight{.bits = "fixed", .start = 3, .lowest = 3, .highest = 3};

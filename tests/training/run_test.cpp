@@ -254,6 +254,16 @@ TEST_CASE("run: a width for a layer that does not exist is refused before anythi
   CHECK_FALSE(std::filesystem::exists(folder / "run"));
 }
 
+TEST_CASE("run: a width for sums is refused where nothing is added") {
+  const test::TemporaryDirectory folder;
+  run::Recipe recipe = finished().recipe;
+  recipe.sum_bits = 8;
+  run::Observer silent;
+  CHECK_THROWS_WITH_AS(run::run(recipe, {folder / "run", {}, {}, {}}, silent),
+                       doctest::Contains("the network has none: got sum_bits = 8"), Error);
+  CHECK_FALSE(std::filesystem::exists(folder / "run"));
+}
+
 TEST_CASE("run: a finished run is not overwritten") {
   run::Observer silent;
   CHECK_THROWS_WITH_AS(
