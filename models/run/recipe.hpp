@@ -19,11 +19,13 @@ struct Training {
   double momentum = 0.9;
   bool nesterov = false;
   double weight_decay = 1e-4;
-  // constant | step | multi-step | exponential | cosine | cosine-restarts | one-cycle
+  // constant | step | multi-step | exponential | cosine | cosine-restarts | one-cycle | plateau
   std::string schedule = "cosine";
   double warmup = 0;  // share of the steps
   double label_smoothing = 0;
-  double clip = 0;  // largest gradient norm; 0: no clipping
+  double clip = 0;        // largest gradient norm; 0: no clipping
+  double clip_value = 0;  // largest number of a gradient; 0: no clipping
+  double average = 0;     // decay of the moving average that becomes the network; 0: none
 
   double distillation = 0;              // share of the loss that is the float network's answer
   double distillation_temperature = 4;  // that softens it

@@ -64,12 +64,14 @@ void Table::training(const std::string& section, Training& t) {
   below(section + ".momentum", &t.momentum, 1);
   add(section + ".nesterov", &t.nesterov);
   add(section + ".weight_decay", &t.weight_decay);
-  words(
-      section + ".schedule", t.schedule,
-      {"constant", "step", "multi-step", "exponential", "cosine", "cosine-restarts", "one-cycle"});
+  words(section + ".schedule", t.schedule,
+        {"constant", "step", "multi-step", "exponential", "cosine", "cosine-restarts", "one-cycle",
+         "plateau"});
   range(section + ".warmup", &t.warmup, 0, 1);
   below(section + ".label_smoothing", &t.label_smoothing, 1);
   add(section + ".clip", &t.clip);
+  add(section + ".clip_value", &t.clip_value);
+  below(section + ".average", &t.average, 1);
   range(section + ".freeze_batch_norm", &t.freeze_batch_norm, 0, 1);
 }
 

@@ -96,6 +96,7 @@ class Run {
       epoch(updates, saved);
       session_.save(saved, at_);
     }
+    if (training_.epochs > 0) updates.settle();
     journal.finish(key, at_.samples_per_second);
     Score score = score_ ? *score_ : evaluate(model_, recipe_, session_.test());
     score.samples_per_second = at_.samples_per_second;
@@ -176,11 +177,14 @@ class Run {
     finish_epoch(updates);
   }
 
-  void finish_epoch(const Updates& updates) {
+  void finish_epoch(Updates& updates) {
     const double mean = at_.sum / static_cast<double>(per_epoch_);
     at_.step = per_epoch_ - 1;  // for what an error says
-    score_ = evaluate(model_, recipe_, session_.test());
-    check_score();
+    {
+      const auto averaged = updates.averaged();
+      score_ = evaluate(model_, recipe_, session_.test());
+      check_score();
+    }
     if (search_) check_alive(mean);
     const double rate = static_cast<double>(per_epoch_ * recipe_.batch) / at_.seconds;
     at_ = {.epoch = at_.epoch + 1, .samples_per_second = rate};
@@ -195,6 +199,7 @@ class Run {
     describe_bits(line, model_);
     if (search_) search_->describe(line);
     session_.record(line);
+    updates.finish_epoch(mean);
   }
 
   /// Quantizers give codes to whatever they get, so that the loss of a batch may stay

@@ -7,9 +7,11 @@
 namespace fraqat::run {
 namespace {
 
+constexpr std::string_view plateau = "plateau";  // constant, but for what the losses say
+
 optim::Schedule schedule(const Training& training, double rate, Index steps) {
   optim::ScheduleOptions options;
-  options.kind = optim::schedule_kind(training.schedule);
+  if (training.schedule != plateau) options.kind = optim::schedule_kind(training.schedule);
   options.base_rate = rate;
   options.total_steps = std::max<Index>(1, steps);
   options.warmup_steps = static_cast<Index>(training.warmup * static_cast<double>(steps));
@@ -57,23 +59,51 @@ Updates::Updates(nn::Module& model, const Recipe& recipe, const Training& traini
     (parameter->value().rank() > 1 ? decayed : plain).parameters.push_back(*parameter);
   }
   weights_ = make_optimizer(training, {decayed, plain});
+  if (training.schedule == plateau)
+    plateau_ =
+        std::make_unique<optim::Plateau>(optim::PlateauOptions{.base_rate = 1, .patience = 2});
+  if (training.average > 0) {
+    std::vector<Var> averaged = ranges;
+    for (const optim::ParameterGroup& group : weights_->groups())
+      averaged.insert(averaged.end(), group.parameters.begin(), group.parameters.end());
+    average_ = std::make_unique<optim::WeightAverage>(
+        std::move(averaged), optim::WeightAverageOptions{.decay = training.average});
+  }
   if (!ranges.empty())
     ranges_ =
         std::make_unique<optim::Adam>(std::vector<optim::ParameterGroup>{{ranges, 1, 0, "ranges"}});
 }
 
 void Updates::step(Index at) {
+  if (training_.clip_value > 0)
+    optim::clip_gradients_by_value(weights_->groups(), training_.clip_value);
   if (training_.clip > 0) optim::clip_gradients_by_norm(weights_->groups(), training_.clip);
-  weights_->step(weight_rate_.rate(at));
+  weights_->step(rate(at));
   weights_->clear_gradients();
-  if (!ranges_) return;
-  ranges_->step(range_rate_.rate(at));
-  ranges_->clear_gradients();
+  if (ranges_) {
+    ranges_->step(range_rate_.rate(at) * reduced());
+    ranges_->clear_gradients();
+  }
+  if (average_) average_->update();
+}
+
+void Updates::finish_epoch(double loss) {
+  if (plateau_) plateau_->measure(loss);
+}
+
+std::unique_ptr<optim::Averaged> Updates::averaged() const {
+  return average_ ? std::make_unique<optim::Averaged>(*average_) : nullptr;
+}
+
+void Updates::settle() {
+  if (average_) average_->swap_in();
 }
 
 void Updates::visit_state(const optim::StateVisitor& visit) {
   weights_->visit_state(visit);
   if (ranges_) ranges_->visit_state(visit);
+  if (plateau_) plateau_->visit_state(visit);
+  if (average_) average_->visit_state(visit);
 }
 
 void Updates::set_steps(Index steps) {

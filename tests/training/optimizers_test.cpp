@@ -36,8 +36,9 @@ std::vector<std::string> words_of(const std::string& key) {
   return words;
 }
 
-/// Six steps an epoch.
-run::Recipe recipe_with(const std::string& optimizer, const std::string& schedule) {
+/// Six steps an epoch; every other one with the average of its weights, or clipped.
+run::Recipe recipe_with(const std::string& optimizer, const std::string& schedule,
+                        bool averaged = false) {
   const std::map<std::string, double> rates = {{"sgd", 0.05},     {"adam", 3e-3},
                                                {"adamw", 3e-3},   {"rmsprop", 1e-3},
                                                {"adagrad", 0.02}, {"lion", 1e-3}};
@@ -56,6 +57,7 @@ run::Recipe recipe_with(const std::string& optimizer, const std::string& schedul
     stretch->schedule = schedule;
     stretch->rate = rates.at(optimizer);
     stretch->warmup = 0.1;
+    (averaged ? stretch->average : stretch->clip_value) = averaged ? 0.8 : 0.5;
   }
   return recipe;
 }
@@ -82,11 +84,12 @@ void forget(const std::filesystem::path& folder) {
   nn::write_safetensors(path, file);
 }
 
-std::string hash_of_the_rest(const run::Recipe& recipe, const std::filesystem::path& folder) {
+std::string hash_of_the_rest(const run::Recipe& recipe, const std::filesystem::path& folder,
+                             int stops = 2) {
   const test::Threads threads(2);
   run::Observer silent;
   const ordered_json result = run::run(recipe, {folder, {}, {}, {}, true}, silent);
-  CHECK(result["resumed"] == 2);
+  CHECK(result["resumed"] == stops);
   return result["hash"];
 }
 
@@ -106,15 +109,22 @@ std::pair<std::string, std::string> stopped_run(const run::Recipe& recipe) {
   return {hash_of_the_rest(recipe, folder.path()), hash_of_the_rest(recipe, other / "run")};
 }
 
-/// The mean losses of the epochs of float training fall; the others are numbers.
-void check_learns(const test::TemporaryDirectory& folder) {
+/// What the epochs of a phase say of `what`.
+std::vector<double> said_of(const test::TemporaryDirectory& folder, const std::string& what,
+                            const std::string& phase) {
   std::istringstream metrics(read_text_file(folder / "metrics.jsonl", 1 << 20));
-  std::vector<double> losses;
+  std::vector<double> numbers;
   for (std::string text; std::getline(metrics, text);) {
     const ordered_json line = ordered_json::parse(text);
-    REQUIRE(line["loss"].is_number());
-    if (line["phase"] == "float") losses.push_back(line["loss"]);
+    REQUIRE(line[what].is_number());
+    if (line["phase"] == phase) numbers.push_back(line[what]);
   }
+  return numbers;
+}
+
+/// The mean losses of the epochs of float training fall; the others are numbers.
+void check_learns(const test::TemporaryDirectory& folder) {
+  const std::vector<double> losses = said_of(folder, "loss", "float");
   REQUIRE(losses.size() == 3);
   CAPTURE(losses.front());
   CHECK(losses.back() < losses.front());
@@ -126,14 +136,14 @@ TEST_CASE("optimizers: with each and every schedule a run learns, and goes on wh
   const std::vector<std::string> optimizers = words_of("optimizer"),
                                  schedules = words_of("schedule");
   CHECK(optimizers.size() >= 6);
-  CHECK(schedules.size() >= 7);
+  CHECK(schedules.size() >= 8);
   std::set<std::string> hashes;
   for (std::size_t i = 0; i < std::max(optimizers.size(), schedules.size()); ++i) {
     const std::string& optimizer = optimizers[i % optimizers.size()];
     const std::string& schedule = schedules[i % schedules.size()];
     CAPTURE(optimizer);
     CAPTURE(schedule);
-    const run::Recipe recipe = recipe_with(optimizer, schedule);
+    const run::Recipe recipe = recipe_with(optimizer, schedule, i % 2 == 1);
     const test::TemporaryDirectory folder;
     const std::string whole = whole_run(recipe, folder);
     check_learns(folder);
@@ -143,6 +153,39 @@ TEST_CASE("optimizers: with each and every schedule a run learns, and goes on wh
     hashes.insert(whole);
   }
   CHECK(hashes.size() == std::max(optimizers.size(), schedules.size()));
+}
+
+TEST_CASE("plateau: the rate falls once the loss does not, also in a run that was stopped") {
+  run::Recipe recipe = recipe_with("sgd", "plateau");
+  recipe.float_training.epochs = 6;
+  recipe.float_training.rate = 1e-9;  // nothing is learned
+  recipe.float_training.warmup = 0;
+  const test::TemporaryDirectory folder, stopped;
+  const std::string whole = whole_run(recipe, folder);
+  const std::vector<double> rates = said_of(folder, "rate", "float");
+  REQUIRE(rates.size() == 6);
+  CHECK(rates[3] == rates[0]);
+  CHECK(rates[4] == doctest::Approx(rates[0] / 10));
+  run::Options options{stopped.path(), {}, {}, {}};
+  test::StopIn observer("float", 5 * 6 + 3);  // in the midst of the last epoch
+  CHECK_THROWS_AS(run::run(recipe, options, observer), run::Stopped);
+  CHECK(hash_of_the_rest(recipe, stopped.path(), 1) == whole);
+}
+
+TEST_CASE("average: what is evaluated is what the stretch leaves, not the weights that moved on") {
+  run::Recipe recipe = recipe_with("sgd", "constant", true);
+  recipe.test_limit = 96;
+  recipe.float_training.rate = 0.2;
+  const test::TemporaryDirectory folder, other;
+  const test::Threads threads(1);
+  run::Observer silent;
+  const ordered_json averaged = run::run(recipe, {folder.path(), {}, {}, {}}, silent);
+  CHECK(averaged["arms"][0]["accuracy"] == said_of(folder, "accuracy", "float").back());
+  recipe.float_training.average = 0;
+  const ordered_json plain = run::run(recipe, {other.path(), {}, {}, {}}, silent);
+  CHECK(plain["arms"][0]["loss"] != averaged["arms"][0]["loss"]);
+  // The weights took the same way, so that the losses in training are the same.
+  CHECK(said_of(folder, "loss", "float") == said_of(other, "loss", "float"));
 }
 
 }  // namespace fraqat::optimizers_test
