@@ -8,6 +8,7 @@ namespace fraqat::test {
 
 void as_pytorch(const std::string& name, const Function& f, double rtol, double atol) {
   INFO(name);
+  ops_with(Proof::golden).insert(op_under_test());
   using std::filesystem::exists;
   const auto part = [&](const char* what, std::size_t i) {
     return name + '.' + what + std::to_string(i);

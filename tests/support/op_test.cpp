@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <numeric>
 #include <string>
 
@@ -54,13 +55,18 @@ void check_same(const Run& a, const Run& b, const char* what) {
   }
 }
 
+}  // namespace
+
 // "clip" in TEST_CASE("clip: both ends belong to the interval").
 std::string op_under_test() {
   const std::string test = doctest::getContextOptions()->currentTest->m_name;
   return test.substr(0, test.find(':'));
 }
 
-}  // namespace
+std::set<std::string>& ops_with(Proof proof) {
+  static std::map<Proof, std::set<std::string>> ops;
+  return ops[proof];
+}
 
 Tensor normal(const Shape& shape, std::uint64_t seed) {
   Tensor t(shape);
@@ -154,6 +160,7 @@ void surrogate_check(std::string_view op_name, const Function& f, const std::vec
 }
 
 void same_bits_for_any_threads(const Function& f, const std::vector<Tensor>& inputs) {
+  ops_with(Proof::threads).insert(op_under_test());
   const int before = thread_count();
   set_thread_count(1);
   const Run one = run(f, inputs);

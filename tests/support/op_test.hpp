@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <initializer_list>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -55,6 +57,13 @@ using DeclaredGradient =
 /// With double: error <= 1e-10 + 1e-9 |gradient|; with float 1e-4 of either.
 void surrogate_check(std::string_view op_name, const Function& f, const std::vector<Tensor>& inputs,
                      const DeclaredGradient& declared);
+
+/// The op that the running test case is named after: TEST_CASE("NAME: ...").
+std::string op_under_test();
+
+/// Ops whose test has asked for a kind of proof, so that one can see which lacks it.
+enum class Proof { golden, threads };
+std::set<std::string>& ops_with(Proof proof);
 
 /// Runs forward and backward with 1, 2, 3, 4, 7 and 16 threads and wants the same bits
 /// of the result and of every gradient.

@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "core/parallel.hpp"
+#include "nn/attention.hpp"
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
+#include "nn/recurrent.hpp"
 #include "optim/weight_average.hpp"
 #include "tests/optim/makers.hpp"
 #include "tests/support/allocations.hpp"
@@ -76,7 +78,8 @@ class Operators {
  public:
   void step() {
     Tape tape;
-    tape.backward(op::add(op::add(moved(), products()), op::add(normalised(), losses())));
+    Var sum = op::add(op::add(moved(), products()), op::add(normalised(), losses()));
+    tape.backward(op::add(op::add(sum, convolved()), layers()));
   }
 
  private:
@@ -109,6 +112,25 @@ class Operators {
     return op::add(sum, op::kl_div(op::log_softmax(words_), targets));
   }
 
+  Var convolved() const {
+    const op::Conv2dOptions depthwise{1, 1, 1, 4}, dilated{1, 2, 2, 1};
+    const Var filtered = op::conv2d(images_, taps_, {}, depthwise);
+    const Var wide = op::conv2d(filtered, window_, {}, dilated);
+    const Var large = op::conv_transpose2d(wide, window_);
+    return op::mean(op::where(mask_, op::avg_pool2d(large), op::silu(op::avg_pool2d(large))));
+  }
+
+  Var layers() {
+    const Var state = lstm_(words_);
+    return op::add(op::mean(encoder_(words_)), op::add(op::mean(state), op::mean(gru_(words_))));
+  }
+
+  nn::Initializer init_{1};
+  nn::TransformerEncoderLayer encoder_{16, 4, 32, init_};
+  nn::Recurrent<nn::LstmCell> lstm_{16, 8, init_};
+  nn::Recurrent<nn::GruCell> gru_{16, 8, init_};
+  Var taps_ = input({4, 3, 3, 1}), window_ = input({4, 3, 3, 4});
+  Tensor mask_ = Tensor({4}, Real(1));
   Var images_ = input({9, 6, 6, 4}), words_ = input({5, 7, 16}), scale_ = input({4});
   Tensor rows_ = Tensor({3}, Real(2));
 };
