@@ -122,7 +122,8 @@ void backward_data(const Convolution& c, const Real* dy, const Real* weight, Rea
 
 void backward_weights(const Convolution& c, const Real* x, const Real* dy, Real* dweight,
                       Real* dbias) {
-  const Index K = c.patch(), outputs = c.group_outputs(), size = c.weights() + c.O;
+  const Index K = c.patch(), outputs = c.group_outputs();
+  const Index size = c.weights() + (dbias ? c.O : 0);
   const SampleChunks chunks(c.N);
   Tensor rooms({chunks.count, scratch(c)});
   Tensor parts({chunks.count, size});  // of dweight and dbias, per chunk

@@ -80,9 +80,8 @@ Real exponentials_of_row(const Real* x, Real top, Real* y, Index n) {
     sums += e;
   }
   if (i < n) {
-    const Vector e = exponential(load_some(x + i, n - i, top + 2 * lowest) - top);
-    for (Index k = 0; k < n - i; ++k) y[i + k] = e[k];
-    sums += e;
+    const Vector e = exponential(load_some(x + i, n - i, top) - top);
+    for (Index k = 0; k < n - i; ++k) sums[k] += y[i + k] = e[k];
   }
   for (Index width = L / 2; width > 0; width /= 2)
     for (Index lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];

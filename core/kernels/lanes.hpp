@@ -38,7 +38,7 @@ inline void unpack(Index count, const Real* packed, Index size, Real* y, Index s
     for (Index lane = 0; lane < count; ++lane) y[lane * stride + i] = packed[i * L + lane];
 }
 
-/// to[i * stride] += the sum over lanes of packed[i][lane], in a fixed order.
+/// to[i * stride] = (or, with `add`, +=) the sum over lanes of packed[i][lane], in a fixed order.
 inline void write_lane_sums(const Real* packed, Index size, bool add, Real* to, Index stride) {
   for (Index i = 0; i < size; ++i) {
     Real sum = 0;

@@ -85,6 +85,18 @@ TEST_CASE("exponentials: ends of the range") {
   });
 }
 
+TEST_CASE("exponentials: a top so large that nothing can be told from it") {
+  on_every_isa([](const kernels::Table& table) {
+    for (const float top : {1e10f, -1e10f, 3e38f, -3e38f})
+      for (const Index n : {1, 10, 16, 37}) {
+        Numbers x(static_cast<std::size_t>(n), top), y(x.size(), -7);
+        CHECK(table.exponentials.largest(x.data(), n) == top);
+        CHECK(table.exponentials.of_row(x.data(), top, y.data(), n) == float(n));
+        CHECK(std::count(y.begin(), y.end(), 1.0f) == n);
+      }
+  });
+}
+
 TEST_CASE("exponentials: what is no number stays none") {
   on_every_isa([](const kernels::Table& table) {
     for (Index i = 0; i < 37; ++i) {
