@@ -170,6 +170,7 @@ class Plan {
         Quantizer::Info{name_of(*product, "input_q"), Role::input, x.size() / x.dim(0),
                         Coding::natural, widths, 1, 0},
         fixed_bits(widths, max_bits), minmax_range(range)));
+    filled_by_[&socket] = product->op();
     codes_[image.id()] = &socket;
   }
 

@@ -21,7 +21,10 @@ Tensor half_steps(const Tensor& p, const Tensor& scale) {
 }  // namespace
 
 Quantizer::Quantizer(Info info, std::unique_ptr<BitPolicy> bits, std::unique_ptr<RangePolicy> range)
-    : info_(std::move(info)), bits_(std::move(bits)), range_(std::move(range)) {}
+    : info_(std::move(info)),
+      bits_(std::move(bits)),
+      range_(std::move(range)),
+      learns_range_(!range_->parameters().empty()) {}
 
 Var Quantizer::operator()(const Var& x) {
   if (mode_ == Mode::off) return x;
@@ -53,7 +56,7 @@ Var Quantizer::of_rectified(const Var& x) {
 /// A learned range has seen its numbers; a measured one may go on looking at them.
 bool Quantizer::only_quantizes() const {
   const bool recorded = Tape::current() && Tape::current()->records() == Tape::Records::graph;
-  return mode_ == Mode::on && !recorded && !look_ && damping_ == 0 && !range_->parameters().empty();
+  return mode_ == Mode::on && !recorded && !look_ && damping_ == 0 && learns_range_;
 }
 
 Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,

@@ -98,6 +98,7 @@ class Quantizer final : public nn::Transform {
   Info info_;
   std::unique_ptr<BitPolicy> bits_;
   std::unique_ptr<RangePolicy> range_;
+  bool learns_range_;
   Mode mode_ = Mode::off;
   Real damping_ = 0;
   Width levels_;  // that it is frozen at; whole bits: at none

@@ -129,7 +129,8 @@ LearnedBits learned_bits(nn::Module& model) {
     const std::string& name = q->info().name;
     if (q->info().role == quant::Role::weight)
       bits.weights[name.substr(0, name.rfind('.'))] = q->learned_bits();
-    if (q->info().role == quant::Role::activation) bits.activations.push_back(q->learned_bits());
+    if (q->info().role == quant::Role::activation || q->info().role == quant::Role::sum)
+      bits.activations.push_back(q->learned_bits());
   }
   return bits;
 }

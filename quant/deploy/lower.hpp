@@ -11,7 +11,7 @@ namespace fraqat::deploy {
 /// one op, as does add -> relu -> fake_quant; see README.md for the arithmetic.
 ///
 /// An Error names the layers where a pattern has no integer form: an operand
-/// without codes, a tensor quantized twice, an op that is not known, or a graph
+/// without codes, a weight quantized twice, an op that is not known, or a graph
 /// that changes with the size of the batch.
 Graph lower(nn::Module& model, const Tensor& sample);
 

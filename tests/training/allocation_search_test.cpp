@@ -40,11 +40,15 @@ run::Recipe search_recipe(const std::string& bits, bool per_channel) {
 class Search {
  public:
   long calls_in_steps_10_to_20(const run::Recipe& recipe) {
-    const auto model = test::small_net(1, true);
-    test::quantize(*model, session_, recipe);
-    run::BitSearch search(*model, recipe);
-    run::train(session_, *model, recipe, recipe.search, {"search"}, &search);
-    return observer_.calls;
+    long calls = 0;
+    for (const bool norm : {false, true}) {
+      const auto model = test::small_net(1, norm);
+      test::quantize(*model, session_, recipe);
+      run::BitSearch search(*model, recipe);
+      run::train(session_, *model, recipe, recipe.search, {"search"}, &search);
+      calls += observer_.calls;
+    }
+    return calls;
   }
 
  private:
