@@ -11,23 +11,23 @@
 namespace fraqat::run {
 namespace {
 
-std::vector<nn::BatchNorm2d*> norms_of(nn::Module& model) {
-  std::vector<nn::BatchNorm2d*> norms;
+std::vector<nn::BatchNorm*> norms_of(nn::Module& model) {
+  std::vector<nn::BatchNorm*> norms;
   for (auto& [name, module] : nn::modules(model))
-    if (auto* norm = dynamic_cast<nn::BatchNorm2d*>(module)) norms.push_back(norm);
+    if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) norms.push_back(norm);
   return norms;
 }
 
 std::vector<op::BatchNormState> statistics_of(nn::Module& model) {
   std::vector<op::BatchNormState> all;
-  for (const nn::BatchNorm2d* norm : norms_of(model))
+  for (const nn::BatchNorm* norm : norms_of(model))
     all.push_back({norm->state.mean.clone(), norm->state.variance.clone()});
   return all;
 }
 
 /// `norm`, measured in the quantized network, becomes `before` moved by what it differs
 /// from `full`, measured in the float one.
-void move_statistics(nn::BatchNorm2d& norm, const op::BatchNormState& before,
+void move_statistics(nn::BatchNorm& norm, const op::BatchNormState& before,
                      const op::BatchNormState& full) {
   const Real epsilon = norm.options.epsilon;
   Real *mean = norm.state.mean.data(), *variance = norm.state.variance.data();
@@ -50,7 +50,7 @@ void settle_batch_norm(const Session& session, nn::Module& model, const Recipe& 
   reestimate_batch_norm(session, *twin, recipe);
   const std::vector<op::BatchNormState> before = statistics_of(model), full = statistics_of(*twin);
   reestimate_batch_norm(session, model, recipe);
-  const std::vector<nn::BatchNorm2d*> norms = norms_of(model);
+  const std::vector<nn::BatchNorm*> norms = norms_of(model);
   for (std::size_t i = 0; i < norms.size(); ++i) move_statistics(*norms[i], before[i], full[i]);
 }
 

@@ -82,6 +82,14 @@ Conflict conflict_in(const std::string& section, const Tensors& t) {
   return {};
 }
 
+/// A range and a step, of which the width follows, are no average of each other.
+Conflict conflict_in_average(const Recipe& r) {
+  if (r.search.average == 0 || (r.weight.bits != "level-step" && r.activation.bits != "level-step"))
+    return {};
+  return {"search.average", "got " + to_text(r.search.average) +
+                                " with bits = \"level-step\"; expected 0, or another policy"};
+}
+
 /// The first rule that a bit-width for each channel breaks.
 Conflict conflict_in_channels(const Recipe& r) {
   const Tensors& t = r.weight;
@@ -220,8 +228,8 @@ Conflict conflict_in(const Recipe& r) {
   for (const Conflict& conflict :
        {conflict_in("float", r.float_training), conflict_in("search", r.search),
         conflict_in("finetune", r.finetune), conflict_in(r, true), conflict_in(r, false),
-        conflict_in_channels(r), conflict_in_budgets(r), conflict_in(r.curriculum),
-        conflict_in("quant.weight", r.weight, r.curriculum),
+        conflict_in_channels(r), conflict_in_average(r), conflict_in_budgets(r),
+        conflict_in(r.curriculum), conflict_in("quant.weight", r.weight, r.curriculum),
         conflict_in("quant.activation", r.activation, r.curriculum)})
     if (!conflict.key.empty()) return conflict;
   if (!r.quantize)

@@ -23,7 +23,7 @@ data::LoaderOptions loader_options(const Recipe& recipe) {
   return options;
 }
 
-/// What training sees of `set`; calibration and batch-norm statistics see it as it is.
+/// What training sees of `set`, and batch-norm statistics are of; calibration sees it as it is.
 std::shared_ptr<const data::Dataset> augmented(std::shared_ptr<const data::Dataset> set,
                                                const Recipe& recipe) {
   if (recipe.augment == "none") return set;
@@ -96,7 +96,7 @@ class Run {
       epoch(updates, saved);
       session_.save(saved, at_);
     }
-    if (training_.epochs > 0) updates.settle();
+    if (training_.average > 0 && training_.epochs > 0) settle(updates);
     journal.finish(key, at_.samples_per_second);
     Score score = score_ ? *score_ : evaluate(model_, recipe_, session_.test());
     score.samples_per_second = at_.samples_per_second;
@@ -104,6 +104,14 @@ class Run {
   }
 
  private:
+  /// The running statistics belong to the weights that moved, not to their average.
+  void settle(Updates& updates) {
+    updates.settle();
+    reestimate_batch_norm(session_, model_, recipe_);
+    session_.observer().phase(stretch_.phase, steps_);
+    score_.reset();
+  }
+
   Index done() const { return at_.epoch * per_epoch_ + at_.step; }
   double share(Index steps) const {
     return static_cast<double>(steps) / static_cast<double>(steps_);
@@ -276,9 +284,9 @@ void calibrate(const Session& session, nn::Module& model) {
 }
 
 void reestimate_batch_norm(const Session& session, nn::Module& model, const Recipe& recipe) {
-  std::vector<nn::BatchNorm2d*> norms;
+  std::vector<nn::BatchNorm*> norms;
   for (auto& [name, module] : nn::modules(model))
-    if (auto* norm = dynamic_cast<nn::BatchNorm2d*>(module)) norms.push_back(norm);
+    if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) norms.push_back(norm);
   const int batches = recipe.reestimate_batches;
   if (norms.empty() || batches == 0) return;
   const Real momentum = norms[0]->options.momentum;
@@ -292,13 +300,13 @@ void reestimate_batch_norm(const Session& session, nn::Module& model, const Reci
       loader.start_epoch(++epoch);
       batch = loader.next();
     }
-    for (nn::BatchNorm2d* norm : norms) norm->options.momentum = Real(1) / Real(i + 1);
+    for (nn::BatchNorm* norm : norms) norm->options.momentum = Real(1) / Real(i + 1);
     TrainingStep step({recipe.seed, epoch, static_cast<std::uint32_t>(batch->step)}, false);
     model(Var(batch->images));
     session.observer().step(i + 1, 0);
     session.stop_if_asked(model, recipe, "re-estimate");
   }
-  for (nn::BatchNorm2d* norm : norms) norm->options.momentum = momentum;
+  for (nn::BatchNorm* norm : norms) norm->options.momentum = momentum;
 }
 
 }  // namespace fraqat::run

@@ -49,9 +49,10 @@ Training random_training(Dice& dice) {
   t.momentum = dice.real(0.01, 0.99);
   t.nesterov = dice.flag();
   t.weight_decay = dice.flag() ? 0 : dice.real(0, 1e-3);
-  t.schedule = dice.word(
-      {"constant", "step", "multi-step", "exponential", "cosine", "cosine-restarts", "one-cycle"});
+  t.schedule = dice.word({"constant", "step", "multi-step", "exponential", "cosine",
+                          "cosine-restarts", "one-cycle", "plateau"});
   t.warmup = dice.real(0, 1);
+  t.clip_value = dice.flag() ? 0 : dice.real(0, 2);
   t.label_smoothing = dice.real(0, 0.5);
   t.clip = dice.whole(0, 5);
   return t;
@@ -70,6 +71,7 @@ Tensors random_tensors(Dice& dice, bool weights) {
   if (!weights) t.momentum = dice.real(0, 1);
   if (weights) t.per_channel = dice.flag();
   if (weights && t.per_channel && quant::has_row_widths(t.bits)) t.bits_per_channel = dice.flag();
+  if (weights && !t.bits_per_channel) t.narrow_range = dice.flag();
   if (!weights) t.affine = dice.flag();
   if (t.bits == "fixed" || t.bits == "schedule") return t;  // nothing to learn, so no budget
   t.cap = dice.flag();
@@ -94,6 +96,7 @@ Recipe random_recipe(unsigned seed) {
   r.activation = random_tensors(dice, false);
   if (dice.flag()) r.weight_bits = {{"features.0", dice.whole(2, 8)}, {"conv1", 8}};
   if (dice.flag()) r.activation_bits = {{"pool", dice.whole(2, 8)}};
+  if (dice.flag()) r.sum_bits = dice.whole(2, 8);
   r.calibration_batches = dice.whole(1, 100);
   r.search = random_training(dice);
   r.bit_rate = dice.real(1e-3, 1);
@@ -124,6 +127,7 @@ Recipe random_recipe(unsigned seed) {
   r.swap = dice.whole(0, 50);
   if (r.weight.bits != "fixed" && r.weight.bits != "schedule") r.budget.bytes = dice.real(0, 1e6);
   r.finetune = random_training(dice);
+  r.finetune.average = dice.real(0, 0.9);
   r.reestimate_batches = dice.whole(0, 500);
   r.uniform = dice.rising();
   r.uniform_ends8 = {8, 2, 3};

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "data/augment.hpp"
 #include "data/loader.hpp"
 #include "nn/layers.hpp"
 #include "tests/training/tiny_run.hpp"
@@ -16,11 +17,10 @@ struct Moments {
   double mean = 0, variance = 0;
 };
 
-/// The mean over `count` batches of the training data of each batch's mean and
-/// (unbiased) variance.
-Moments average_moments(const run::Session& session, int count) {
-  const run::Recipe& recipe = session.recipe();
-  data::Loader loader(session.train(), {recipe.batch, true, true, recipe.seed, false});
+/// The mean over `count` batches of a data set of each batch's mean and (unbiased) variance.
+Moments average_moments(const std::shared_ptr<const data::Dataset>& set, const run::Recipe& recipe,
+                        int count) {
+  data::Loader loader(set, {recipe.batch, true, true, recipe.seed, false});
   Moments average;
   std::uint32_t epoch = 0;
   loader.start_epoch(epoch);
@@ -57,9 +57,12 @@ double widest_change(const nlohmann::ordered_json& line, double from) {
 
 }  // namespace
 
-TEST_CASE("phases: batch norm is re-estimated as the mean over batches") {
+TEST_CASE("phases: batch norm is re-estimated as the mean over batches, augmented as in training") {
   run::Recipe recipe = test::tiny_recipe("lenet5");
+  recipe.augment = "crop-flip";
   const test::TinySession session(recipe);
+  const auto cropped = std::make_shared<data::RandomCrop>((*session).train(), 4, recipe.seed);
+  const auto set = std::make_shared<data::RandomFlip>(cropped, recipe.seed);
   for (const int batches : {1, 4, 10, 13}) {  // 10 in an epoch
     CAPTURE(batches);
     recipe.reestimate_batches = batches;
@@ -70,7 +73,7 @@ TEST_CASE("phases: batch norm is re-estimated as the mean over batches") {
     norm.state.variance[0] = 55;
     const float momentum = norm.options.momentum;
     run::reestimate_batch_norm(*session, net, recipe);
-    const Moments expected = average_moments(*session, batches);
+    const Moments expected = average_moments(set, recipe, batches);
     CHECK(norm.state.mean[0] == doctest::Approx(expected.mean).epsilon(1e-5));
     CHECK(norm.state.variance[0] == doctest::Approx(expected.variance).epsilon(1e-6));
     CHECK(norm.options.momentum == momentum);

@@ -100,6 +100,21 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
       }
 }
 
+TEST_CASE("walk: every policy with wide sums, and weights with all codes") {
+  run::Recipe recipe = short_walk();
+  recipe.sum_bits = 8;
+  recipe.weight.narrow_range = false;
+  const test::TinySession session(recipe);
+  const nn::NamedTensors start = trained(*session, recipe);
+  for (const std::string& bits : quant::bit_policies()) {
+    CAPTURE(bits);
+    recipe.weight.bits = recipe.activation.bits = bits;
+    recipe.weight.per_channel = recipe.activation.affine;
+    recipe.activation.affine = !recipe.activation.affine;
+    CHECK(mismatches_of(*session, recipe, start) == 0);
+  }
+}
+
 TEST_CASE("walk: every policy that can has a width for each channel in the packed file") {
   run::Recipe recipe = short_walk();
   recipe.weight.per_channel = recipe.weight.bits_per_channel = true;
