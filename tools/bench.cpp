@@ -5,6 +5,7 @@
 
 #include "data/registry.hpp"
 #include "models/models.hpp"
+#include "quant/bits_by_name.hpp"
 #include "tools/command.hpp"
 #include "tools/terminal.hpp"
 
@@ -108,6 +109,10 @@ void add_bench_train(CLI::App& bench) {
       .option("--quantize", b.quantize,
               "no, fixed (4 bits), or learned widths of weights or of all")
       .one_of({"no", "fixed", "weights", "all"});
+  std::vector<std::string> learning = quant::bit_policies();
+  std::erase_if(learning, [](const auto& name) { return name == "fixed" || name == "schedule"; });
+  command.option("--policy", b.policy, "How widths are learned; stochastic unless given")
+      .one_of(learning);
   command.option("--range", b.range, "Range policy: minmax, mse or learned")
       .one_of({"minmax", "mse", "learned"});
   command.flag("--profile", b.profile, "Time by op");

@@ -27,7 +27,7 @@ run::Recipe recipe_of(const BenchTrain& options) {
   recipe.search.weight_decay = 5e-4;
   recipe.search.schedule = "constant";
   const auto set = [&](run::Tensors& tensors, bool learned) {
-    tensors.bits = learned ? "stochastic" : "fixed";
+    tensors.bits = learned ? options.policy : "fixed";
     tensors.start = 4;
     tensors.range = options.range;
     if (learned) tensors.average_bits = 4;
@@ -171,6 +171,7 @@ Json bench_train(const BenchTrain& options) {
   const Times times = timed([&] { trainer.step(); }, options.rounds);
   Json result = summary(options, trainer.model(), times, trainer.flops());
   result["quantize"] = options.quantize;
+  if (options.quantize == "weights" || options.quantize == "all") result["policy"] = options.policy;
   if (options.profile) add_profile(result, trainer, times.repeats);
   return result;
 }

@@ -92,7 +92,7 @@ void add_floats(const std::vector<SweepRun>& runs, Rows& rows) {
     Sample sample = sample_of(run, arms.front());
     sample.hash.clear();
     sample.seconds = std::numeric_limits<double>::quiet_NaN();
-    rows.add({"float", "", "float", start, RowKind::full, {}, {}, false}, std::move(sample));
+    rows.add({"float", "", "float", start, {}, RowKind::full, {}, {}, false}, std::move(sample));
   }
   if (rows.rows.size() > 1)
     for (std::size_t i = 0; i < rows.rows.size(); ++i)
@@ -116,6 +116,7 @@ void add_row(const SweepRow& row, const std::vector<SweepRun>& runs, Rows& rows)
                 row.name,
                 name,
                 start,
+                {row.recipe.weight.narrow_range, row.recipe.sum_bits},
                 kind_of(row.recipe, name),
                 {},
                 {},
@@ -137,7 +138,8 @@ std::pair<const SummaryRow*, const SummaryRow*> neighbours(const std::vector<Sum
   const SummaryRow *below = nullptr, *above = nullptr;
   const SizePoint here = row.point();
   for (const SummaryRow& other : rows) {
-    if (other.kind != RowKind::uniform || other.start != row.start) continue;
+    if (other.kind != RowKind::uniform || other.start != row.start || other.codes != row.codes)
+      continue;
     const SizePoint p = other.point();
     const auto better = [&](const SummaryRow* than, bool nearer) {
       return !than || nearer ||

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/run/sweep.hpp"
@@ -39,8 +40,9 @@ struct SummaryRow {
   };
 
   std::string name;
-  std::string row, arm;  // of the sweep file, of its runs; no row: the float network of all
-  std::string start;     // rows of one start are compared with each other
+  std::string row, arm;        // of the sweep file, of its runs; no row: the float network of all
+  std::string start;           // rows of one start are compared with each other ...
+  std::pair<bool, int> codes;  // ... and of one kind of codes: narrow_range, sum_bits
   RowKind kind = RowKind::other;
   std::vector<Sample> samples;  // by seed
 

@@ -235,11 +235,11 @@ class Run {
     const double guessing = std::log(static_cast<double>(session_.data_info().class_names.size()));
     try {
       search_->check_alive();
-    } catch (const Error&) {
+    } catch (const Error& error) {
       check(loss < beyond * guessing, "[train] the loss has grown out of bounds: got ", loss,
             " in the mean of the epoch; expected less than that of guessing, ", guessing,
             "; try a smaller rate or clip; this was ", where());
-      throw;
+      fail(error.kind(), error.what(), "; this was ", where());
     }
   }
 

@@ -173,6 +173,17 @@ TEST_CASE("summary: uniform rows of another float network are no neighbours") {
   CHECK_FALSE(rows.back().over_line);
 }
 
+TEST_CASE("summary: uniform rows with other codes are no neighbours") {
+  Example example;
+  example.sweep.rows[1].recipe.weight.narrow_range = false;
+  CHECK_FALSE(summarise(example.sweep, example.runs).back().over_line);
+  example.sweep.rows[0].recipe.weight.narrow_range = false;
+  example.sweep.rows[2].recipe.weight.narrow_range = false;
+  CHECK(summarise(example.sweep, example.runs).back().over_line);
+  example.sweep.rows[2].recipe.sum_bits = 8;
+  CHECK_FALSE(summarise(example.sweep, example.runs).back().over_line);
+}
+
 TEST_CASE("summary: as JSON, as Markdown, as a page and as a drawing") {
   Example example;
   example.runs[0].result["verified"] = false;

@@ -158,6 +158,9 @@ class Door(unittest.TestCase):
     def test_bench(self):
         small = ("--model", "mlp", "--batch", "16", "--rounds", "3", "--threads", "1")
         step = run_json(self, "bench", "train", *small, "--quantize", "all", "--profile")
+        mixed = run_json(self, "bench", "train", *small, "--quantize", "all", "--policy", "logits-mixture")
+        self.assertEqual((step["policy"], mixed["policy"]), ("stochastic", "logits-mixture"))
+        self.assertGreater(mixed["parameters"], step["parameters"])  # a logit for each width
         evaluation = run_json(self, "bench", "eval", *small)
         for result in (step, evaluation):
             self.assertEqual((result["model"], result["batch"], result["threads"]), ("mlp", 16, 1))
