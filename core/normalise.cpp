@@ -81,9 +81,11 @@ void Normalisation::apply(Index sample, const Real* shift, Real* y) const {
 }
 
 std::array<Tensor, 3> Normalisation::backward(const Tensor& dy, Needs<3> needs) const {
-  const Index C = channels(), chunks = SampleChunks(samples).count;
+  const Index C = channels();
+  const SampleChunks chunking(samples);
+  const Index chunks = chunking.count;
   std::vector<double, PoolAllocator<double>> rooms(static_cast<std::size_t>(chunks * 2 * C));
-  Tensor parts({chunks, 2 * C}, Real(0));  // of dbeta and dgamma, per chunk
+  Tensor parts({chunks, 2 * C});  // of dbeta and dgamma, per chunk
   Tensor scratch({chunks, 3 * C});
   std::array<Tensor, 3> gradients;
   if (needs[0]) gradients[0] = Tensor(x.shape());
@@ -91,7 +93,8 @@ std::array<Tensor, 3> Normalisation::backward(const Tensor& dy, Needs<3> needs) 
     double* sums = rooms.data() + chunk * 2 * C;
     add_products(n, dy.data(), sums);
     Real* part = parts.data() + chunk * 2 * C;
-    for (Index i = 0; i < 2 * C; ++i) part[i] += Real(sums[i]);
+    const bool first = n == chunking.begin(chunk);
+    for (Index i = 0; i < 2 * C; ++i) part[i] = Real(sums[i]) + (first ? 0 : part[i]);
     if (needs[0])
       input_gradient(n, sums, dy.data(), scratch.data() + chunk * 3 * C, gradients[0].data());
   });

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/elementwise.hpp"
 #include "core/ops.hpp"
 #include "core/strided.hpp"
 
@@ -24,8 +25,12 @@ struct Pad {
   }
 
   Tensor forward(const Tensor& x) const {
-    Tensor y(to, value);
-    copy_strided(from, y.data() + offset(), strides_of(to), x.data(), strides_of(from));
+    if (to.rank() == 0) return x;
+    Tensor y(to);
+    const Index row = to[-1];
+    parallel_chunks(y.size() / row, grain_rows(row), [&](Index begin, Index end) {
+      for (Index r = begin; r < end; ++r) write_row(r, x, y.data() + r * row);
+    });
     return y;
   }
 
@@ -36,6 +41,27 @@ struct Pad {
   }
 
  private:
+  // Row r of y, along the last dimension: one of x between two ends, or all padding.
+  void write_row(Index r, const Tensor& x, Real* y) const {
+    const Strides strides = strides_of(from);
+    Index source = 0;
+    bool inside = true;
+    for (int d = to.rank() - 2; d >= 0; r /= to[d], --d) {
+      const auto at = static_cast<std::size_t>(d);
+      const Index i = r % to[d] - before[at];
+      inside = inside && i >= 0 && i < from[d];
+      source += i * strides[at];
+    }
+    const auto last = static_cast<std::size_t>(to.rank() - 1);
+    if (!inside) {
+      std::fill_n(y, to[-1], value);
+      return;
+    }
+    y = std::fill_n(y, before[last], value);
+    y = std::copy_n(x.data() + source, from[-1], y);
+    std::fill_n(y, after[last], value);
+  }
+
   Index offset() const {
     const Strides strides = strides_of(to);
     Index sum = 0;

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "core/elementwise.hpp"
 #include "core/ops.hpp"
 #include "core/strided.hpp"
 
@@ -28,9 +31,16 @@ struct Slice {
   }
 
   std::array<Tensor, 1> backward(const Tensor& dy, Needs<1>) const {
-    Tensor dx(shape, Real(0));
-    copy_strided(dy.shape(), dx.data() + offset(), strides_of(shape), dy.data(),
-                 strides_of(dy.shape()));
+    Tensor dx(shape);
+    const Index inner = strides_of(shape)[static_cast<std::size_t>(axis)];
+    const Index row = shape[axis] * inner, before = begin * inner, kept = (end - begin) * inner;
+    parallel_chunks(dx.size() / row, grain_rows(row), [&](Index first, Index last) {
+      for (Index r = first; r < last; ++r) {
+        Real* to = std::fill_n(dx.data() + r * row, before, Real(0));
+        to = std::copy_n(dy.data() + r * kept, kept, to);
+        std::fill_n(to, row - before - kept, Real(0));
+      }
+    });
     return {dx};
   }
 
