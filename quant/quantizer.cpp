@@ -75,6 +75,11 @@ Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& 
 
 /// The range at b bits, [R] each.
 Ranges Quantizer::level_range(const Ranges& ranges, const Var& bits) const {
+  for (const Real s : ranges.scale.value().span())
+    check(s > 0 && std::isfinite(s), "[quant] the range of ", info_.name, " collapsed: got scale ",
+          s,
+          "; expected a positive number; try a smaller rate or clip, a smaller range rate, or "
+          "another range policy");
   const auto at_level = [&] {
     return Ranges{op::level_scale(bits, ranges.scale, info_.coding, info_.widths),
                   level_zero(ranges.zero, bits.value())};

@@ -83,6 +83,18 @@ string budget_tile(const RunData& run, const char* kind, const string& name) {
               reached <= target * (1 + 1e-9) ? "" : "bad");
 }
 
+/// What rounding the fractional widths took, and training gave back.
+string accuracy_on_the_way(const RunData& run) {
+  string text;
+  for (const auto& [key, words] : {std::pair{"gap.mixture", "as a mixture"},
+                                   {"gap.searched", "after the search"},
+                                   {"gap.rounded", "rounded"},
+                                   {"gap.finetuned", "fine-tuned"}})
+    if (const double accuracy = run.number(key); std::isfinite(accuracy))
+      text += concat(text.empty() ? "" : ", ", with_unit(accuracy, 2, "%"), " ", words);
+  return text.empty() ? "" : concat("<p>Accuracy on the way: ", text, ".</p>\n");
+}
+
 string tiles(const RunData& run) {
   const Arm* arm = main_arm(run);
   if (!arm) return {};
@@ -96,7 +108,7 @@ string tiles(const RunData& run) {
                                         : "bytes of packed data");
   html += budget_tile(run, "weight", "weight");
   html += budget_tile(run, "activation", "activation");
-  return html + "</div>\n" + verification(run);
+  return html + "</div>\n" + accuracy_on_the_way(run) + verification(run);
 }
 
 string arms_table(const RunData& run) {

@@ -121,9 +121,19 @@ class Run {
            ", step " + std::to_string(at_.step + 1);
   }
 
+  /// f(); an Error also says where it was.
+  template <class F>
+  auto placed(F&& f) const {
+    try {
+      return f();
+    } catch (const Error& error) {
+      fail(error.kind(), error.what(), "; this was ", where());
+    }
+  }
+
   /// Gradients, then the updates of weights, ranges and widths; returns the loss.
   double step(const Lesson& lesson, Updates& updates) {
-    try {
+    return placed([&] {
       if (search_) search_->before_step(share(done()));
       late_.before_step(share(done()));
       const double loss = finite_gradients(lesson);
@@ -132,9 +142,7 @@ class Run {
       if (search_) search_->step(share(done() + 1));
       check_values();
       return loss;
-    } catch (const Error& error) {
-      fail(error.kind(), error.what(), "; this was ", where());
-    }
+    });
   }
 
   double finite_gradients(const Lesson& lesson) {
@@ -190,7 +198,7 @@ class Run {
     at_.step = per_epoch_ - 1;  // for what an error says
     {
       const auto averaged = updates.averaged();
-      score_ = evaluate(model_, recipe_, session_.test());
+      score_ = placed([&] { return evaluate(model_, recipe_, session_.test()); });
       check_score();
     }
     if (search_) check_alive(mean);

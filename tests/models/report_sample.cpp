@@ -118,6 +118,7 @@ Json result(const std::string& recipe, double spread) {
                      {"mismatches", 0},
                      {"different_predictions", 3},
                      {"verified", true},
+                     {"gap", {{"searched", 90.25}, {"rounded", 88.5}, {"finetuned", 91.0}}},
                      {"budget",
                       {{"weight", {{"target", 2.5}, {"reached", 2.499}}},
                        {"activation", {{"target", 2.5}, {"reached", 2.488}}}}},

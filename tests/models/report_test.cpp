@@ -57,11 +57,26 @@ TEST_CASE("a report is one well-formed page that holds every series and asks the
   const std::string html = report(folder / "run");
   CHECK(structure(folder, html) == 0);
   for (const char* part :
-       {"<h1>lenet5-fashion</h1>", "2026-05-04", "Accuracy against size", ">uniform-2-ends8<",
-        ">learned<", ">average<", ">budget 2.50<", ">conv1<", ">relu4<", "5.31 \u2192 5",
-        "verified; mismatches: 0; predictions that differ: 3.", "246\u202F824", "12.8 \u00D7",
-        "\u22120.60", "finetune, epoch 4: 90.", "batch = 128", "9f86d081884c7d65",
-        "OpenBLAS 0.3.21 Haswell", "prefers-color-scheme:dark"}) {
+       {"<h1>lenet5-fashion</h1>",
+        "2026-05-04",
+        "Accuracy against size",
+        ">uniform-2-ends8<",
+        ">learned<",
+        ">average<",
+        ">budget 2.50<",
+        "on the way: 90.25 % after the search, 88.50 % rounded, 91.00 % fine-tuned.",
+        ">conv1<",
+        ">relu4<",
+        "5.31 \u2192 5",
+        "verified; mismatches: 0; predictions that differ: 3.",
+        "246\u202F824",
+        "12.8 \u00D7",
+        "\u22120.60",
+        "finetune, epoch 4: 90.",
+        "batch = 128",
+        "9f86d081884c7d65",
+        "OpenBLAS 0.3.21 Haswell",
+        "prefers-color-scheme:dark"}) {
     INFO(part);
     CHECK(has(html, part));
   }

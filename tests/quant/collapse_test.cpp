@@ -46,6 +46,18 @@ TEST_CASE("collapse: a scale that is no positive number") {
   }
 }
 
+TEST_CASE("collapse: of a range between two widths, too") {
+  const Widths widths = Widths::range(2, 4);
+  Quantizer q({"conv1.weight_q", quant::Role::weight, 4, Coding::symmetric, widths, 1, 1},
+              std::make_unique<quant::DirectBits>(widths, quant::DirectForward::level, 3.5),
+              quant::make_range("learned", {Coding::symmetric, widths, 1, false, false, false}));
+  q.set_mode(Quantizer::Mode::on);
+  q.range().parameters()[0].value().fill(Real(-HUGE_VAL));
+  const TrainingStep step({1, 0, 0});
+  CHECK(refusal(q, Tensor({4}, Real(1)))
+            .starts_with("[quant] the range of conv1.weight_q collapsed: got scale 0"));
+}
+
 TEST_CASE("collapse: all numbers with one code, on a closer look only, and once") {
   const Tensor small({4}, std::array<Real, 4>{Real(0.01), Real(-0.02), 0, Real(0.03)});
   Quantizer q = quantizer("mse");
