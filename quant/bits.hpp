@@ -91,12 +91,12 @@ enum class LogitsForm {
   bell   // l_j = -(width_j - c)^2 / (2 1.2^2), c the only parameter
 };
 
-enum class LogitsForward { argmax, gumbel, mixture };
+enum class LogitsForward { argmax, gumbel, gumbel_soft, mixture };
 
 /// p = softmax(l), b = sum_j p_j width_j.  The forward pass takes the most probable
-/// width (straight through), a Gumbel-softmax sample (hard; the temperature is that
-/// of its gradient; Jang et al., 2017), or the weighted average of all, whose p is
-/// softmax(l / temperature), here and in b.
+/// width (straight through), a Gumbel-softmax sample (Jang et al., 2017: hard, the
+/// temperature being that of its gradient, or soft, an average by the relaxed sample), or
+/// the weighted average of all, whose p is softmax(l / temperature), here and in b.
 class LogitBits final : public BitPolicy {
  public:
   /// Starts at b = `initial`, with the spread of a normal distribution of

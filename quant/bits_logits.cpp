@@ -66,6 +66,8 @@ std::string_view LogitBits::name() const {
   const bool bell = form_ == LogitsForm::bell;
   if (forward_ == LogitsForward::argmax) return bell ? "bell-argmax" : "logits-argmax";
   if (forward_ == LogitsForward::gumbel) return bell ? "bell-gumbel" : "logits-gumbel";
+  if (forward_ == LogitsForward::gumbel_soft)
+    return bell ? "bell-gumbel-soft" : "logits-gumbel-soft";
   return bell ? "bell-mixture" : "logits-mixture";
 }
 
@@ -97,6 +99,7 @@ BitPolicy::Choice LogitBits::choose() {
   const int count = widths_.count();
   if (forward_ == LogitsForward::mixture) return {op::softmax(logits), 0, count};
   const Var p = forward_ == LogitsForward::argmax ? op::softmax(logits) : sampled(logits);
+  if (forward_ == LogitsForward::gumbel_soft) return {p, 0, count};
   if (rows_ > 1) {
     const auto at = [&](Index row) { return largest(p.value(), row); };
     return {op::harden(p, of_rows(rows_, at)), 0, count};

@@ -36,7 +36,7 @@ bool mixes(nn::Module& model) {
   const std::vector<quant::Quantizer*> all = quant::quantizers(model);
   return std::any_of(all.begin(), all.end(), [](const quant::Quantizer* q) {
     const std::string_view name = q->bits().name();
-    for (const std::string_view part : {"mixture", "interpolated", "level"})
+    for (const std::string_view part : {"mixture", "soft", "interpolated", "level"})
       if (name.find(part) != name.npos) return true;
     return false;
   });

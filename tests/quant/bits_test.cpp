@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "quant/bits_by_name.hpp"
 
@@ -20,7 +22,7 @@ using quant::Widths;
 namespace {
 
 constexpr LogitsForward forwards[] = {LogitsForward::argmax, LogitsForward::gumbel,
-                                      LogitsForward::mixture};
+                                      LogitsForward::gumbel_soft, LogitsForward::mixture};
 constexpr LogitsForm forms[] = {LogitsForm::free, LogitsForm::bell};
 constexpr DirectForward neighbours[] = {DirectForward::stochastic, DirectForward::interpolated};
 
@@ -254,6 +256,62 @@ TEST_CASE("bits: samples come as often as they should") {
   TrainingStep training(at(0));
   const std::vector<float> p = weights(expected);
   for (std::size_t j = 0; j < 7; ++j) CHECK(std::abs(sample[j] - double(p[j])) < 0.03);
+}
+
+TEST_CASE("bits: a soft sample is spread over the widths, and has the hard one's largest") {
+  int spread = 0;
+  for (const LogitsForm form : forms)
+    for (std::uint32_t step = 0; step < 50; ++step) {
+      LogitBits soft(Widths::range(2, 8), LogitsForward::gumbel_soft, 4.3, form);
+      LogitBits hard(Widths::range(2, 8), LogitsForward::gumbel, 4.3, form);
+      const auto draw = [&](BitPolicy& policy, double temperature) {
+        policy.set_temperature(temperature);
+        TrainingStep training(at(step));
+        return weights(policy);
+      };
+      const std::vector<float> p = draw(soft, 0.7), one = draw(hard, 0.7);
+      CHECK(std::accumulate(p.begin(), p.end(), 0.0) == doctest::Approx(1).epsilon(1e-5));
+      CHECK(one[std::size_t(std::max_element(p.begin(), p.end()) - p.begin())] == 1);
+      spread += *std::max_element(p.begin(), p.end()) < 0.9f;
+      CHECK(draw(soft, 1e-4) == one);
+    }
+  CHECK(spread > 50);
+}
+
+// Of a loss sum_j D_j p_j, where D_j is what fake_quant says of candidate j.
+TEST_CASE("bits: logits get the gradient of the softmax, and of samples over the temperature") {
+  constexpr double D[] = {0.5, -1.25, 2.0}, tau = 0.4;
+  for (const LogitsForward forward : forwards) {
+    CAPTURE(static_cast<int>(forward));
+    const auto policy_for = [](LogitsForward way) {
+      LogitBits policy(Widths::range(2, 4), way, 3);
+      policy.set_temperature(tau);
+      for (int j = 0; j < 3; ++j) policy.parameter().value()[j] = float(0.3 * j - 0.2);
+      return policy;
+    };
+    // p of the relaxation: of argmax the plain softmax, of both samples the soft one.
+    double p[3], sum = 0, mean = 0;
+    if (forward == LogitsForward::argmax) {
+      for (int j = 0; j < 3; ++j) sum += p[j] = std::exp(0.3 * j - 0.2);
+      for (double& v : p) v /= sum;
+    } else {
+      LogitBits relaxed = policy_for(
+          forward == LogitsForward::mixture ? LogitsForward::mixture : LogitsForward::gumbel_soft);
+      TrainingStep training(at(5));
+      const std::vector<float> soft = weights(relaxed);
+      std::copy(soft.begin(), soft.end(), p);
+    }
+    for (int j = 0; j < 3; ++j) mean += p[j] * D[j];
+    LogitBits policy = policy_for(forward);
+    TrainingStep training(at(5));
+    Tape tape;
+    const Tensor slopes({3}, std::array<Real, 3>{Real(D[0]), Real(D[1]), Real(D[2])});
+    tape.backward(op::sum(op::mul(policy.choose().p, Var(slopes))));
+    const double cool = forward == LogitsForward::argmax ? 1 : tau;
+    for (int j = 0; j < 3; ++j)
+      CHECK(policy.parameter().grad()[j] ==
+            doctest::Approx(p[j] * (D[j] - mean) / cool).epsilon(1e-4));
+  }
 }
 
 TEST_CASE("bits: a step of the same place draws the same") {

@@ -284,11 +284,12 @@ TEST_CASE("combinations: what cannot be is refused") {
     CHECK_THROWS_WITH_AS(quantized(spec),
                          "[quant] starting width out of range: got 7; expected 2 to 5", Error);
   }
-  CHECK_THROWS_WITH_AS(quantized(one.spec("levels", 4)),
-                       "[attach] no such bit policy: got levels; expected fixed, logits-argmax, "
-                       "logits-gumbel, logits-mixture, bell-argmax, bell-gumbel, bell-mixture, "
-                       "stochastic, interpolated, level, level-step or schedule",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      quantized(one.spec("levels", 4)),
+      "[attach] no such bit policy: got levels; expected fixed, logits-argmax, "
+      "logits-gumbel, logits-gumbel-soft, logits-mixture, bell-argmax, bell-gumbel, "
+      "bell-gumbel-soft, bell-mixture, stochastic, interpolated, level, level-step or schedule",
+      Error);
 }
 
 }  // namespace fraqat::combinations_test
