@@ -9,8 +9,8 @@ namespace fraqat::tools {
 
 struct BenchTrain {
   std::string model = "lenet5";
-  std::string data;             // whose images it sees; empty: those it is made for
-  std::string quantize = "no";  // no | fixed | weights | all
+  std::string data;                   // whose images it sees; empty: those it is made for
+  std::string quantize = "no";        // no | fixed | weights | all
   std::string policy = "stochastic";  // of the widths that are learned
   std::string range = "learned";
   int batch = 128;

@@ -9,6 +9,7 @@
 #include "quant/deploy/engine.hpp"
 #include "quant/deploy/tape_codes.hpp"
 #include "tests/deploy/quantized_model.hpp"
+#include "tests/support/sum_of_products.hpp"
 
 namespace fraqat::lower_test {
 
@@ -201,22 +202,7 @@ TEST_CASE("lowered: wide sums and the narrow copies that products read; weights 
 }
 
 TEST_CASE("lowered: a vector, too, can be copied to another grid") {
-  struct Net final : nn::Module {
-    nn::Initializer init{1};
-    nn::Linear fc1{8, 16, init}, fc2{16, 16, init}, fc3{16, 4, init};
-    nn::Add add;
-    Var forward(const Var& x) override {
-      const Var a = fc1(x);
-      return fc3(add(a, fc2(a)));
-    }
-    void visit(nn::Visitor& v) override {
-      v.child("fc1", fc1);
-      v.child("fc2", fc2);
-      v.child("add", add);
-      v.child("fc3", fc3);
-    }
-    std::string_view kind() const override { return "Net"; }
-  } net;
+  test::SumOfProducts net;
   quant::Spec spec;
   spec.weight.start = spec.activation.start = 3;
   spec.sum_bits = 7;

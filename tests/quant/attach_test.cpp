@@ -27,6 +27,11 @@ std::vector<std::string> names(nn::Module& model, Role role) {
   return found;
 }
 
+/// "layer1.0" to "layer3.2": block 0 to 8 of a resnet20.
+std::string path_of(int block) {
+  return "layer" + std::to_string(block / 3 + 1) + '.' + std::to_string(block % 3);
+}
+
 }  // namespace
 
 TEST_CASE("attach: lenet5-bn has one quantizer for each tensor, at the end of its group") {
@@ -70,9 +75,7 @@ TEST_CASE("attach: resnet20: every add has its slot, and so have its operands") 
     quant::attach(*model, x, {});
     std::vector<std::string> expected = {"relu1.output_q"};
     for (int block = 0; block < 9; ++block) {
-      std::string path = "layer1.0";
-      path[5] += static_cast<char>(block / 3);
-      path[7] += static_cast<char>(block % 3);
+      const std::string path = path_of(block);
       expected.push_back(path + ".body.relu1.output_q");
       expected.push_back(path + ".body.bn2.output_q");
       if (projected && (block == 3 || block == 6))
@@ -103,9 +106,7 @@ TEST_CASE("attach: sums of a width of their own, and narrow copies for products"
   quant::attach(*model, x, spec);
   std::vector<std::string> sums = {"relu1.output_q"}, others;
   for (int block = 0; block < 9; ++block) {
-    std::string path = "layer1.0";
-    path[5] += static_cast<char>(block / 3);
-    path[7] += static_cast<char>(block % 3);
+    const std::string path = path_of(block);
     others.push_back(path + ".body.conv1.input_q");
     others.push_back(path + ".body.relu1.output_q");
     sums.push_back(path + ".body.bn2.output_q");

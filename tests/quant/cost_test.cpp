@@ -9,6 +9,7 @@
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
 #include "quant/attach.hpp"
+#include "tests/support/sum_of_products.hpp"
 
 namespace fraqat::cost_test {
 
@@ -124,23 +125,7 @@ TEST_CASE("costs: lenet5-bn, counted by hand") {
 }
 
 TEST_CASE("costs: the most in memory at once, on a graph made by hand") {
-  // x [8] -> a = fc1(x) [16] -> b = fc2(a) [16] -> a + b -> fc3 -> 4 accumulators.
-  struct Net final : nn::Module {
-    nn::Initializer init{1};
-    nn::Linear fc1{8, 16, init}, fc2{16, 16, init}, fc3{16, 4, init};
-    nn::Add add;
-    Var forward(const Var& x) override {
-      const Var a = fc1(x);
-      return fc3(add(a, fc2(a)));
-    }
-    void visit(nn::Visitor& v) override {
-      v.child("fc1", fc1);
-      v.child("fc2", fc2);
-      v.child("add", add);
-      v.child("fc3", fc3);
-    }
-    std::string_view kind() const override { return "Net"; }
-  } net;
+  test::SumOfProducts net;
   quant::attach(net, image({1, 8}), {});
   const Workload workload = quant::workload_of(net, image({1, 8}));
   const std::size_t x = position(workload, "fc1.input_q"), a = position(workload, "fc1.output_q"),
