@@ -6,10 +6,8 @@
 
 #include "models/run/checkpoint.hpp"
 #include "models/run/training.hpp"
-#include "nn/normalisation.hpp"
 
 namespace fraqat::run {
-namespace {
 
 std::vector<nn::BatchNorm*> norms_of(nn::Module& model) {
   std::vector<nn::BatchNorm*> norms;
@@ -17,6 +15,8 @@ std::vector<nn::BatchNorm*> norms_of(nn::Module& model) {
     if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) norms.push_back(norm);
   return norms;
 }
+
+namespace {
 
 std::vector<op::BatchNormState> statistics_of(nn::Module& model) {
   std::vector<op::BatchNormState> all;

@@ -1,8 +1,14 @@
 #pragma once
 
+#include <vector>
+
 #include "models/run/session.hpp"
+#include "nn/normalisation.hpp"
 
 namespace fraqat::run {
+
+/// All batch norms of `model`, in order of visit.
+std::vector<nn::BatchNorm*> norms_of(nn::Module& model);
 
 /// The last word on the running statistics of every batch norm, for the network as it
 /// is now.  What was trained is measured anew (reestimate_batch_norm).  What was not keeps

@@ -3,11 +3,12 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/run/batch_norm.hpp"
+
 namespace fraqat::run {
 
-LateChanges::LateChanges(nn::Module& model, const Training& training) : training_(training) {
-  for (auto& [name, module] : nn::modules(model))
-    if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) norms_.push_back(norm);
+LateChanges::LateChanges(nn::Module& model, const Training& training)
+    : training_(training), norms_(norms_of(model)) {
   for (quant::Quantizer* q : quant::quantizers(model))
     if (q->info().role == quant::Role::weight) weights_.push_back(q);
 }

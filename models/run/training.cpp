@@ -5,6 +5,7 @@
 
 #include "data/augment.hpp"
 #include "data/loader.hpp"
+#include "models/run/batch_norm.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/late_changes.hpp"
 #include "models/run/objective.hpp"
@@ -292,9 +293,7 @@ void calibrate(const Session& session, nn::Module& model) {
 }
 
 void reestimate_batch_norm(const Session& session, nn::Module& model, const Recipe& recipe) {
-  std::vector<nn::BatchNorm*> norms;
-  for (auto& [name, module] : nn::modules(model))
-    if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) norms.push_back(norm);
+  const std::vector<nn::BatchNorm*> norms = norms_of(model);
   const int batches = recipe.reestimate_batches;
   if (norms.empty() || batches == 0) return;
   const Real momentum = norms[0]->options.momentum;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "data/loader.hpp"
+#include "models/run/batch_norm.hpp"
 #include "models/run/checkpoint.hpp"
 #include "nn/normalisation.hpp"
 #include "nn/state.hpp"
@@ -15,11 +16,10 @@ namespace {
 class StatisticsKept {
  public:
   explicit StatisticsKept(nn::Module& model) {
-    for (auto& [name, module] : nn::modules(model))
-      if (auto* norm = dynamic_cast<nn::BatchNorm*>(module)) {
-        norms_.emplace_back(norm, norm->options.momentum);
-        norm->options.momentum = 0;
-      }
+    for (nn::BatchNorm* norm : norms_of(model)) {
+      norms_.emplace_back(norm, norm->options.momentum);
+      norm->options.momentum = 0;
+    }
   }
   ~StatisticsKept() {
     for (const auto& [norm, momentum] : norms_) norm->options.momentum = momentum;
