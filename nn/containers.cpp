@@ -49,7 +49,10 @@ Prefix fused(std::span<const Child> modules, const Var& x) {
   }
   if (y) return {y, 2};
   auto* pool = as<MaxPool2d>(modules, 1);
-  return pool && plain<Relu>(*modules[0].second) ? Prefix{pool->of_rectified(x), 2} : Prefix{};
+  auto* first = as<Relu>(modules, 0);
+  if (!pool || !first) return {};
+  LayerScope scope(pool->path());
+  return {first->output_q.pooled_of_rectified(x, pool->options), 2};
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ using Child = std::pair<std::string, std::unique_ptr<Module>>;
 
 /// One module after the other.  Unless a graph is recorded, which shows every op by
 /// itself, neighbours with nothing in the slot between them run as one op where there
-/// is one for both: batch norm and relu, relu and max pool, and without a tape a
-/// convolution and the batch norm behind it.  The bits are the same.
+/// is one for both: batch norm and relu, relu and max pool (with a quantizer between them,
+/// too), and without a tape a convolution and the batch norm behind it.  The bits are the same.
 class Sequential final : public Module {
  public:
   /// Appends `module` under `name` (its position, if empty) and returns it.

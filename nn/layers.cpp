@@ -130,11 +130,6 @@ Var AdaptiveMaxPool2d::forward(const Var& x) {
   return shared_maximum(shared_maximum(x, 1, height), 2, width);
 }
 
-Var MaxPool2d::of_rectified(const Var& x) {
-  LayerScope scope(path_);
-  return op::relu_max_pool2d(x, options);
-}
-
 Var PadShortcut::forward(const Var& x) {
   // A maximum over windows of one pixel is subsampling.
   return op::pad_channels(op::max_pool2d(x, {1, stride, 0}), before, after);

@@ -78,9 +78,6 @@ class MaxPool2d final : public Module {
   void visit(Visitor&) override {}
   std::string_view kind() const override { return "MaxPool2d"; }
 
-  /// forward(relu(x)).
-  Var of_rectified(const Var& x);
-
   op::Pool2dOptions options;
 };
 

@@ -23,6 +23,11 @@ class Transform {
   /// (*this)(relu(x)), to the bit.
   virtual Var of_rectified(const Var& x) { return (*this)(op::relu(x)); }
 
+  /// max_pool2d(of_rectified(x)), to the bit.
+  virtual Var pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) {
+    return op::max_pool2d(of_rectified(x), pool);
+  }
+
   /// Shows the parameters and buffers the transform owns.
   virtual void visit(Visitor&) {}
 };
@@ -35,6 +40,10 @@ class Slot {
 
   Var of_rectified(const Var& x) const {
     return transform_ ? transform_->of_rectified(x) : op::relu(x);
+  }
+
+  Var pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) const {
+    return transform_ ? transform_->pooled_of_rectified(x, pool) : op::relu_max_pool2d(x, pool);
   }
 
   explicit operator bool() const { return transform_ != nullptr; }

@@ -97,7 +97,7 @@ void check_start(const Widths& widths, double initial) {
 int nearest_width(const Widths& widths, double bits) {
   int nearest = 0;
   for (int j = 1; j < widths.count(); ++j)
-    if (std::abs(widths[j] - bits) < std::abs(widths[nearest] - bits)) nearest = j;
+    if (std::abs(widths[j] - bits) <= std::abs(widths[nearest] - bits)) nearest = j;
   return nearest;
 }
 

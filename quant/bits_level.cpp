@@ -148,8 +148,7 @@ class StepRange final : public RangePolicy {
     calibrated_->finish();
     const Ranges ranges = calibrated_->ranges(seen_);
     seen_ = {};
-    const Neighbours near = neighbours(step_->widths, step_->initial);
-    const int at = near.way > 0.5 ? near.above() : near.below;
+    const int at = nearest_width(step_->widths, step_->initial);
     const double n = level_steps(step_->coding, step_->initial);
     const Tensor scale = op::level_scale(Var(Tensor({1}, static_cast<Real>(step_->initial))),
                                          Var(ranges.scale.value()), step_->coding, step_->widths)

@@ -28,7 +28,7 @@ bool may_sample();
 /// An Error unless there is a choice and `initial` is within it.
 void check_start(const Widths& widths, double initial);
 
-/// The position of the candidate nearest to `bits`; of two, the lower.
+/// The position of the candidate nearest to `bits`; of two, the wider, as rounding has it.
 int nearest_width(const Widths& widths, double bits);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -93,7 +93,6 @@ void BudgetedBits::take_gradients() {
       check(std::isfinite(g), "[search] the bit-width of ", item.site.name(),
             " has a gradient that is no number: got ", g,
             "; expected a finite one; try a smaller rate or clip");
-      item.touched |= g != 0;
       item.m[i] = beta1 * item.m[i] + (1 - beta1) * g;
       item.v[i] = beta2 * item.v[i] + (1 - beta2) * g * g;
       item.theta[i] = static_cast<double>(parameter.value()[at]);
@@ -234,27 +233,6 @@ std::vector<double> BudgetedBits::price_of_a_bit() const {
   return prices;
 }
 
-void BudgetedBits::check_alive() {
-  bool touched = false, inside = false;
-  double at = 0;
-  for (Item& item : items_) {
-    if (!item.moved) continue;
-    const Quantizer& q = *item.site.quantizer;
-    const double b = item.site.bits();
-    touched |= item.touched;
-    if (b > q.info().widths.lowest() && b < q.info().widths.highest()) {
-      inside = true;
-      at = b;
-    }
-    item.touched = false;
-    if (item.site.row + 1 < q.width_count()) continue;
-    check(touched || !inside, "[search] the bit-width of ", q.info().name,
-          " is not being learned: its task gradient was exactly 0 through an epoch at b = ", at,
-          "; try another start or policy, and see that the tensor is used");
-    touched = inside = false;
-  }
-}
-
 template <class Self, class Each>
 void BudgetedBits::each_number(Self& self, Each&& each) {
   each(self.steps_);
@@ -276,7 +254,6 @@ void BudgetedBits::each_number(Self& self, Each&& each) {
     each(item.sum_bits);
     each(item.sum_gain);
     each(item.sum_price);
-    each(item.touched);
   }
 }
 

@@ -73,11 +73,6 @@ class BudgetedBits {
   std::vector<double> gain() const;
   std::vector<double> price_of_a_bit() const;
 
-  /// Throws if a width strictly between its bounds has had a task gradient of
-  /// exactly zero in every step since the last call: it is not being learned.  A row alone may
-  /// do so, since a channel that no image excites has no gradient at all; a tensor must not.
-  void check_alive();
-
   /// Everything that step() has left here, as numbers, and back: what a resumed
   /// search needs besides the policies' own parameters.
   std::vector<double> state() const;
@@ -94,7 +89,6 @@ class BudgetedBits {
     /// The first of the numbers of the policy's parameter that are this site's.
     Index first() const { return site.row * static_cast<Index>(m.size()); }
     double sum_bits = 0, sum_gain = 0, sum_price = 0;
-    bool touched = false;
   };
   /// A sum of a budget's cost, which must meet the target by itself.
   struct Part {

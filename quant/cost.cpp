@@ -149,6 +149,12 @@ std::vector<double> Cost::slopes(std::span<const double> widths) const {
   return slopes;
 }
 
+double Cost::scale() const {
+  double most = 0;
+  for (const Sum& sum : sums) most = std::max(most, sum.scale());
+  return most;
+}
+
 double Cost::exact(std::span<const Width> widths) const {
   double largest = 0;
   for (const Sum& sum : sums) {

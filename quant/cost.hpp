@@ -68,6 +68,9 @@ struct Cost {
   /// d value / d b_k of each site; of a maximum, the mean of the slopes of the largest sums.
   std::vector<double> slopes(std::span<const double> widths) const;
 
+  /// About what one more bit everywhere adds; of a maximum, to the sum of which that is most.
+  double scale() const;
+
   /// At hard widths, as deployment counts it: bytes are whole for every tensor.
   double exact(std::span<const Width> widths) const;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "core/ops.hpp"
@@ -15,6 +16,8 @@ struct FakeQuantOptions {
   int first = 0, last = 0;        // the candidates [first, last) whose gradient is asked for
   std::string_view tensor = "x";  // its name in errors
   bool relu = false;              // of max(x, 0): the bits are those of relu before it
+  // max_pool2d of the result, to the bit, unless x has a NaN; for p >= 0 and R = 1
+  std::optional<Pool2dOptions> pool = {};
 };
 
 /// y = sum_j p_j Q_j(x) with Q_j(x) = s_j (clamp(rne(x / s_j) + z_j, lo_j, hi_j) - z_j), one

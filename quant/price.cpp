@@ -1,6 +1,5 @@
 #include "quant/price.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -35,15 +34,15 @@ Var Price::on_tape(const std::vector<Quantizer*>& all) const {
   return op::mul(total, Var(Tensor::scalar(static_cast<Real>(lambda))));
 }
 
-void weigh(Price& price, const Sum& sum, const std::vector<Site>& all,
-           std::vector<double>& widths) {
-  widths.resize(all.size());
-  price.weights.resize(all.size());
-  for (std::size_t k = 0; k < all.size(); ++k) widths[k] = all[k].bits();
-  std::fill(price.weights.begin(), price.weights.end(), 0);
-  sum.add_slopes(widths, price.weights);
-  const double scale = sum.scale();
-  for (double& weight : price.weights) weight /= scale;
+void weigh(Price& price, std::span<const Cost> costs, const std::vector<Site>& all) {
+  std::vector<double> widths;
+  for (const Site& site : all) widths.push_back(site.bits());
+  price.weights.assign(all.size(), 0);
+  for (const Cost& cost : costs) {
+    const std::vector<double> slopes = cost.slopes(widths);
+    const double scale = cost.scale();
+    for (std::size_t k = 0; k < all.size(); ++k) price.weights[k] += slopes[k] / scale;
+  }
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "quant/cost.hpp"
@@ -23,9 +24,8 @@ struct Price {
   Var on_tape(const std::vector<Quantizer*>& all) const;
 };
 
-/// Sets the weights of a price to the slopes of `sum` at the present widths, in
-/// units of Sum::scale(), so that lambdas of different costs compare.  `widths` is
-/// room for those.
-void weigh(Price& price, const Sum& sum, const std::vector<Site>& all, std::vector<double>& widths);
+/// Sets the weights of a price to the slopes of `costs`, added up, at the present widths, each in
+/// units of its scale(), so that lambdas of different costs compare.
+void weigh(Price& price, std::span<const Cost> costs, const std::vector<Site>& all);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -45,12 +45,14 @@ Var Quantizer::operator()(const Var& x) {
   return y;
 }
 
-Var Quantizer::of_rectified(const Var& x) {
-  if (!only_quantizes()) return (*this)(op::relu(x));
+/// Of relu(x); max-pooled, if there is a pool.
+Var Quantizer::rectified(const Var& x, const Pool& pool) {
+  const auto pooled = [&](const Var& y) { return pool ? op::max_pool2d(y, *pool) : y; };
+  if (!only_quantizes()) return pooled((*this)(op::relu(x)));
   const Ranges ranges = range_->ranges(x.value());
   const BitPolicy::Choice choice = bits_->choose();
-  return choice.level ? quantize_to_level(op::relu(x), ranges, choice.level)
-                      : quantize_to_widths(x, ranges, choice, true);
+  return choice.level ? pooled(quantize_to_level(op::relu(x), ranges, choice.level))
+                      : quantize_to_widths(x, ranges, choice, true, pool);
 }
 
 /// A learned range has seen its numbers; a measured one may go on looking at them.
@@ -60,10 +62,11 @@ bool Quantizer::only_quantizes() const {
 }
 
 Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
-                                  const BitPolicy::Choice& choice, bool relu) const {
-  const Var y =
-      op::fake_quant(x, choice.p, ranges.scale, ranges.zero,
-                     {info_.coding, info_.widths, choice.first, choice.last, info_.name, relu});
+                                  const BitPolicy::Choice& choice, bool relu,
+                                  const Pool& pool) const {
+  const Var y = op::fake_quant(
+      x, choice.p, ranges.scale, ranges.zero,
+      {info_.coding, info_.widths, choice.first, choice.last, info_.name, relu, pool});
   return damped(x, y, choice.p.value(), ranges.scale.value());
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,10 @@ class Quantizer final : public nn::Transform {
   Var operator()(const Var& x) override;
 
   /// In one op where nobody but that op looks at the numbers.
-  Var of_rectified(const Var& x) override;
+  Var of_rectified(const Var& x) override { return rectified(x, {}); }
+  Var pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) override {
+    return rectified(x, pool);
+  }
   void visit(nn::Visitor& visitor) override;
 
   const Info& info() const { return info_; }
@@ -86,9 +90,12 @@ class Quantizer final : public nn::Transform {
   void set_learned_bits(std::vector<double> bits);
 
  private:
+  using Pool = std::optional<op::Pool2dOptions>;
+
   bool only_quantizes() const;
+  Var rectified(const Var& x, const Pool& pool);
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice,
-                         bool relu) const;
+                         bool relu, const Pool& pool = {}) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
   Ranges level_range(const Ranges& ranges, const Var& bits) const;
   Var level_zero(const Var& zero, const Tensor& bits) const;

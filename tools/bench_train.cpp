@@ -128,6 +128,7 @@ class Trainer {
       Tape tape;
       tape.backward(op::softmax_cross_entropy((*model_)(images_), labels_));
     }
+    if (search_) search_->after_backward();
     updates_->step(done_++);
     if (search_) search_->step(half_way);
   }

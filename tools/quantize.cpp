@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -80,10 +81,15 @@ std::vector<std::string> short_settings(const QuantizeOptions& options) {
   return settings;
 }
 
+/// "4", or "2.67" of a number of levels that is no power of two.
+std::string width_text(double bits) {
+  return bits == std::floor(bits) ? fixed(bits, 0) : fixed(bits, 2);
+}
+
 /// True if not all tensors of a role have the same width.
 bool has_mixed_widths(const Json& tensors) {
-  std::map<std::string, std::set<int>> widths;
-  for (const Json& tensor : tensors) widths[tensor["role"]].insert(tensor["bits"].get<int>());
+  std::map<std::string, std::set<double>> widths;
+  for (const Json& tensor : tensors) widths[tensor["role"]].insert(tensor["bits"].get<double>());
   return std::any_of(widths.begin(), widths.end(),
                      [](const auto& role) { return role.second.size() > 1; });
 }
@@ -91,23 +97,24 @@ bool has_mixed_widths(const Json& tensors) {
 /// Width and bytes of every tensor, and what it loses at each width, where that was
 /// measured.
 std::string tensors_table(const Json& result) {
-  std::map<std::string, std::map<int, double>> losses;
-  std::set<int> widths;
+  std::map<std::string, std::map<double, double>> losses;
+  std::set<double> widths;
   for (const Json& tensor : result.value("sensitivity", Json::array()))
     for (std::size_t i = 0; i < tensor["bits"].size(); ++i) {
-      const int bits = tensor["bits"][i];
+      const double bits = tensor["bits"][i];
       widths.insert(bits);
       losses[tensor["name"]][bits] = tensor["losses"][i];
     }
   std::vector<Table::Column> columns = {
       {"tensor", Table::Align::left}, {"numbers"}, {"bits"}, {"bytes"}};
-  for (const int bits : widths) columns.push_back({"loss at " + std::to_string(bits)});
+  for (const double bits : widths) columns.push_back({"loss at " + width_text(bits)});
   Table table(columns);
   for (const Json& tensor : result["tensors"]) {
     std::vector<std::string> row = {tensor["name"], grouped(tensor["elements"].get<Index>()),
-                                    tensor["bits"].dump(), grouped(tensor["bytes"].get<Index>())};
+                                    width_text(tensor["bits"]),
+                                    grouped(tensor["bytes"].get<Index>())};
     const auto& own = losses[tensor["name"]];
-    for (const int bits : widths)
+    for (const double bits : widths)
       row.push_back(own.count(bits) ? fixed(own.at(bits), 4) : std::string());
     table.row(std::move(row));
   }

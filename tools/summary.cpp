@@ -56,7 +56,7 @@ std::string arms_table(const Json& arms) {
   return table.text();
 }
 
-/// "weight 2.4990 of 2.5" for each budget there is.
+/// "weight 2.4990 of 2.5 (99.96 %)" for each budget there is.
 std::string budget_text(const Json& result) {
   std::string text;
   const auto budgets = result.find("budget");
@@ -68,7 +68,8 @@ std::string budget_text(const Json& result) {
     constexpr double many = 100;  // bytes and bit operations, not average bits
     text += side + " " +
             (target < many ? fixed(reached, 4) + " of " + budget["target"].dump()
-                           : whole(reached) + " of " + whole(target));
+                           : whole(reached) + " of " + whole(target)) +
+            " (" + fixed(100 * reached / target, 2) + " %)";
   }
   return text;
 }

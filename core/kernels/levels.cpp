@@ -58,8 +58,9 @@ template <Kind kind, bool with_dx, bool add, class V>
   }
 }
 
+// The level is a copy, which dx cannot be a part of: it stays in registers.
 template <Kind kind, bool with_dx, bool add>
-void backward(const Level& level, const Real* x, const Real* dy, Real* dx, Index n,
+void backward(const Level level, const Real* x, const Real* dy, Real* dx, Index n,
               LevelSums& result) {
   Lanes lanes;
   Index i = 0;

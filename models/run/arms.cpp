@@ -65,7 +65,10 @@ bool take_finished(const Session& session, const std::string& name, ordered_json
   return true;
 }
 
-void finish(const Session& session, ordered_json arm, ordered_json& arms) {
+/// With the hash of what its `checkpoint` holds.
+void finish(const Session& session, ordered_json arm, const std::string& checkpoint,
+            ordered_json& arms) {
+  arm["hash"] = result_hash(session.checkpoint(checkpoint));
   session.journal().notes["arms"][arm["name"].get<std::string>()] = arm;
   arms.push_back(std::move(arm));
 }
@@ -132,7 +135,7 @@ std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& ar
     score = evaluate(*model, recipe, session.test());
   }
   save_checkpoint(path, *model, recipe, "float");
-  finish(session, float_arm("float", *model, score), arms);
+  finish(session, float_arm("float", *model, score), "float", arms);
   return model;
 }
 
@@ -142,7 +145,7 @@ void longer_float_arm(const Session& session, const nn::NamedTensors& start, ord
   const std::unique_ptr<nn::Module> model = make_model(session.recipe());
   nn::apply_state(*model, start, "the float network");
   const Score score = train_fixed(session, *model, session.recipe(), name);
-  finish(session, float_arm(name, *model, score), arms);
+  finish(session, float_arm(name, *model, score), name, arms);
 }
 
 void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits, bool ends8,
@@ -167,7 +170,7 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
   quant::attach(*model, sample_image(recipe), quant_spec(recipe));
   calibrate(session, *model);
   const Score score = train_fixed(session, *model, recipe, name);
-  finish(session, quantized_arm(name, *model, score), arms);
+  finish(session, quantized_arm(name, *model, score), name, arms);
 }
 
 void random_arm(const Session& session, const nn::NamedTensors& start, int number,
@@ -190,7 +193,7 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
     }
   }
   const Score score = train_fixed(session, *model, recipe, name);
-  finish(session, quantized_arm(name, *model, score), arms);
+  finish(session, quantized_arm(name, *model, score), name, arms);
 }
 
 std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<nn::Module> model,
@@ -212,7 +215,7 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
     save_checkpoint(path, *model, recipe, "final");
     const Score score = evaluate(*model, recipe, session.test());
     notes["gap"]["finetuned"] = score.accuracy;
-    finish(session, quantized_arm("learned", *model, score), result["arms"]);
+    finish(session, quantized_arm("learned", *model, score), "final", result["arms"]);
   }
   for (const char* key : {"budget", "gap", "samples_per_second", "sensitivity"})
     if (notes.contains(key)) result[key] = notes[key];

@@ -7,7 +7,7 @@ namespace fraqat::run {
 
 /// The arms of a run: networks that differ in one thing.  Each function trains
 /// one of them, saves its checkpoint and appends {"name", "accuracy", "loss",
-/// "bytes", "avg_weight_bits", "avg_activation_bits"} to `arms`.  What an earlier part
+/// "bytes", "avg_weight_bits", "avg_activation_bits", "hash"} to `arms`.  What an earlier part
 /// of a resumed run has finished is read instead.
 
 /// The float network of the recipe, trained, or read from --from or --weights.

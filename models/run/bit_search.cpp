@@ -30,6 +30,7 @@ BitSearch::BitSearch(nn::Module& model, const Recipe& recipe)
       curriculum_(model, recipe),
       workload_(quant::workload_of(model, sample_image(recipe))),
       budgets_(budgets_of(workload_, recipe)),
+      task_(workload_.quantizers),
       rounding_(workload_, budgets_, recipe) {
   if (!budgets_.empty())
     budgeted_ = std::make_unique<quant::BudgetedBits>(
@@ -63,21 +64,18 @@ Var BitSearch::cost() {
   return total;
 }
 
+void BitSearch::after_backward() {
+  task_.note();
+  Tape tape;
+  if (const Var cost = this->cost()) tape.backward(cost);
+}
+
 void BitSearch::step(double progress) {
   const bool warm = progress <= recipe_.bit_warmup;
-  warm_ |= warm;
   const double way = (progress - recipe_.bit_warmup) / (1 - recipe_.bit_warmup);
   if (budgeted_ && !warm) budgeted_->step(way);
   if (budgeted_ && warm) budgeted_->clear_gradients();
   priced_->step(warm, way >= 1 - tail);
-}
-
-void BitSearch::check_alive() {
-  const bool whole_epoch = !warm_;
-  warm_ = false;
-  if (!whole_epoch) return;
-  if (budgeted_) budgeted_->check_alive();
-  priced_->check_alive();
 }
 
 void BitSearch::describe(nlohmann::ordered_json& line) const {
@@ -91,13 +89,13 @@ void BitSearch::describe(nlohmann::ordered_json& line) const {
 
 nlohmann::json BitSearch::state() {
   nlohmann::json state = {
-      {"warm", warm_}, {"priced", priced_->state()}, {"curriculum", curriculum_.state()}};
+      {"task", task_.state()}, {"priced", priced_->state()}, {"curriculum", curriculum_.state()}};
   if (budgeted_) state["budgeted"] = budgeted_->state();
   return state;
 }
 
 void BitSearch::set_state(const nlohmann::json& state) {
-  warm_ = state.at("warm");
+  task_.set_state(state.at("task").get<std::vector<char>>());
   priced_->set_state(state.at("priced"));
   curriculum_.set_state(state.at("curriculum"));
   if (budgeted_) budgeted_->set_state(state.at("budgeted").get<std::vector<double>>());
@@ -116,6 +114,7 @@ LearnedBits BitSearch::learned() const {
 }
 
 nlohmann::ordered_json BitSearch::round(const TrueLoss& loss) {
+  curriculum_.finish();
   nlohmann::ordered_json report = rounding_.round(learned(), loss);
   for (std::size_t i = 0; i < budgets_.size(); ++i) {
     report[budgets_[i].cost.name]["price"] = budgeted_->mean_price(i);

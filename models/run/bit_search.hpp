@@ -9,6 +9,7 @@
 #include "models/run/priced_bits.hpp"
 #include "models/run/recipe.hpp"
 #include "quant/budget.hpp"
+#include "quant/task_gradients.hpp"
 
 namespace fraqat::run {
 
@@ -27,6 +28,10 @@ class BitSearch {
   /// entropies of all distributions over widths at their price.
   Var cost();
 
+  /// When the backward pass of the task is done: takes note of the gradients that it has left
+  /// on the widths, and adds those of cost().
+  void after_backward();
+
   /// Takes note of the task's loss in the step, for the curriculum.
   void after_loss(double loss) { curriculum_.after_step(loss); }
 
@@ -34,8 +39,8 @@ class BitSearch {
   void step(double progress);
 
   /// Call it after each epoch: an Error names a width strictly between its
-  /// bounds whose task gradient was 0 in every step of an epoch past the warm-up.
-  void check_alive();
+  /// bounds whose task gradient was 0 in every step of the epoch.
+  void check_alive() { task_.check_alive(); }
 
   /// Prices, and steps that could not reach a target, for a line of metrics.
   void describe(nlohmann::ordered_json& line) const;
@@ -63,9 +68,9 @@ class BitSearch {
   std::vector<quant::Budget> budgets_;
   std::unique_ptr<quant::BudgetedBits> budgeted_;  // none without budgets
   std::unique_ptr<PricedBits> priced_;
+  quant::TaskGradients task_;
   BitRounding rounding_;
   double entropy_price_ = 0;  // rises to the recipe's
-  bool warm_ = false;         // a step of this epoch was in the warm-up
 };
 
 }  // namespace fraqat::run

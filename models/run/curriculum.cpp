@@ -62,6 +62,11 @@ void Curriculum::after_step(double loss) {
   ++steps_;
 }
 
+void Curriculum::finish() {
+  at_ = plan_.widths.size() - 1;
+  limit();
+}
+
 nlohmann::json Curriculum::state() const {
   return {{"at", at_},         {"since", since_},     {"sum", sum_},
           {"weight", weight_}, {"plateau", plateau_}, {"steps", steps_}};

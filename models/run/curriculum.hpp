@@ -30,6 +30,9 @@ class Curriculum {
   /// Takes note of the loss of the step.
   void after_step(double loss);
 
+  /// The last width, for a stretch that had too few steps for all of them.
+  void finish();
+
   nlohmann::json state() const;
   void set_state(const nlohmann::json& state);
 

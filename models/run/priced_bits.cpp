@@ -1,17 +1,18 @@
 #include "models/run/priced_bits.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <utility>
 
 namespace fraqat::run {
 namespace {
 
-/// The sum that the price is for.
-quant::Sum priced_sum(const quant::Workload& workload, const Recipe& recipe) {
-  if (recipe.priced == "bytes") return quant::model_bytes(workload).sums[0];
-  if (recipe.priced == "bops") return quant::bit_operations(workload).sums[0];
+std::vector<quant::Cost> priced_costs(const quant::Workload& workload, const Recipe& recipe) {
+  using quant::Role;
+  if (recipe.priced == "average_bits")
+    return {quant::average_bits(workload, Role::weight),
+            quant::average_bits(workload, Role::activation)};
+  if (recipe.priced == "bytes") return {quant::model_bytes(workload)};
+  if (recipe.priced == "bops") return {quant::bit_operations(workload)};
+  if (recipe.priced == "activation_bytes") return {quant::peak_activation_bytes(workload)};
   return {};
 }
 
@@ -25,7 +26,7 @@ PricedBits::PricedBits(const quant::Workload& workload, const std::vector<char>&
                        const Recipe& recipe)
     : recipe_(recipe),
       all_(quant::sites_of(workload.quantizers)),
-      sum_(priced_sum(workload, recipe)) {
+      costs_(priced_costs(workload, recipe)) {
   price_ = {recipe.lambda, power_of(recipe)};
   std::vector<Var> parameters;
   for (std::size_t k = 0; k < workload.quantizers.size(); ++k)
@@ -37,7 +38,6 @@ PricedBits::PricedBits(const quant::Workload& workload, const std::vector<char>&
     if (std::find(priced_.begin(), priced_.end(), all_[k].quantizer) != priced_.end())
       moved_.push_back(k);
   weigh_rows();
-  touched_.assign(priced_.size(), false);
   sums_.assign(moved_.size(), 0);
   if (parameters.empty()) return;
   std::vector<optim::ParameterGroup> groups{{parameters, 1, 0, "bits"}};
@@ -56,8 +56,8 @@ void PricedBits::weigh_rows() {
 
 Var PricedBits::cost() {
   if (priced_.empty() || recipe_.lambda == 0) return {};
-  if (!sum_.terms.empty()) {
-    quant::weigh(price_, sum_, all_, widths_);
+  if (!costs_.empty()) {
+    quant::weigh(price_, costs_, all_);
     for (std::size_t i = 0; i < moved_.size(); ++i) price_.weights[i] = price_.weights[moved_[i]];
     price_.weights.resize(moved_.size());
   }
@@ -66,7 +66,6 @@ Var PricedBits::cost() {
 
 void PricedBits::step(bool warm, bool tail) {
   if (!optimizer_) return;
-  note_task_gradients();
   if (recipe_.bit_optimizer == "sgd")
     for (quant::Quantizer* q : priced_) q->bits().make_natural();
   if (!warm) optimizer_->step(recipe_.bit_rate);
@@ -77,49 +76,6 @@ void PricedBits::step(bool warm, bool tail) {
   for (std::size_t i = 0; i < moved_.size(); ++i) sums_[i] += all_[moved_[i]].bits();
 }
 
-/// The gradient of a priced width is that of the task and that of its price;
-/// what is left without the second, beyond rounding, is the first.
-void PricedBits::note_task_gradients() {
-  std::size_t site = 0;
-  for (std::size_t k = 0; k < priced_.size(); ++k) {
-    const quant::BitPolicy& bits = priced_[k]->bits();
-    const std::size_t first = std::exchange(site, site + static_cast<std::size_t>(bits.rows()));
-    const Var parameter = bits.parameter();
-    if (!parameter.grad()) continue;
-    const Index size = parameter.value().size() / bits.rows();
-    std::array<double, quant::Widths::most> copies{};
-    for (Index row = 0; row < bits.rows(); ++row) {
-      std::copy_n(parameter.value().data() + row * size, size, copies.begin());
-      const std::span<const double> at(copies.data(), static_cast<std::size_t>(size));
-      const double force = price_.slope(first + static_cast<std::size_t>(row), bits.bits(row));
-      for (std::size_t i = 0; i < at.size(); ++i) {
-        const double price = force * bits.slope(at, i);
-        const Real gradient = parameter.grad()[row * size + static_cast<Index>(i)];
-        const double task = static_cast<double>(gradient) - price;
-        if (std::abs(task) > 1e-5 * std::abs(price)) touched_[k] = true;
-      }
-    }
-  }
-}
-
-/// A row alone may have no gradient, as BudgetedBits::check_alive says.
-void PricedBits::check_alive() {
-  for (std::size_t k = 0; k < priced_.size(); ++k) {
-    const quant::Quantizer& q = *priced_[k];
-    const quant::Widths& widths = q.info().widths;
-    bool inside = false;
-    double b = 0;
-    for (Index row = 0; row < q.width_count() && !inside; ++row) {
-      b = q.bits().bits(row);
-      inside = b > widths.lowest() + 0.01 && b < widths.highest() - 0.01;
-    }
-    check(touched_[k] || !inside, "[search] the bit-width of ", q.info().name,
-          " is not being learned: its task gradient was 0 through an epoch at b = ", b,
-          "; try another start or policy, and see that the tensor is used");
-    touched_[k] = false;
-  }
-}
-
 double PricedBits::learned_bits(std::size_t k) const {
   const auto found = std::find(moved_.begin(), moved_.end(), k);
   if (found == moved_.end() || tail_steps_ == 0) return all_[k].bits();
@@ -127,7 +83,7 @@ double PricedBits::learned_bits(std::size_t k) const {
 }
 
 nlohmann::json PricedBits::state() {
-  nlohmann::json state = {{"touched", touched_}, {"sums", sums_}, {"tail_steps", tail_steps_}};
+  nlohmann::json state = {{"sums", sums_}, {"tail_steps", tail_steps_}};
   if (optimizer_)
     optimizer_->visit_state([&](const std::string& name, const Tensor& tensor) {
       state["optimizer"][name] = std::vector<double>(tensor.span().begin(), tensor.span().end());
@@ -136,11 +92,9 @@ nlohmann::json PricedBits::state() {
 }
 
 void PricedBits::set_state(const nlohmann::json& state) {
-  touched_ = state.at("touched").get<std::vector<char>>();
   sums_ = state.at("sums").get<std::vector<double>>();
   tail_steps_ = state.at("tail_steps");
-  check(sums_.size() == moved_.size() && touched_.size() == priced_.size(),
-        "[search] the state is that of another network");
+  check(sums_.size() == moved_.size(), "[search] the state is that of another network");
   if (!optimizer_) return;
   optimizer_->visit_state([&](const std::string& name, Tensor& tensor) {
     const auto numbers = state.at("optimizer").at(name).get<std::vector<double>>();

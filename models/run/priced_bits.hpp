@@ -23,8 +23,6 @@ class PricedBits {
   /// From the gradients of task and price; `warm`: they are only looked at.
   void step(bool warm, bool tail);
 
-  void check_alive();
-
   /// The mean over the tail of what is b of site k of the workload.
   double learned_bits(std::size_t k) const;
 
@@ -33,17 +31,14 @@ class PricedBits {
 
  private:
   void weigh_rows();
-  void note_task_gradients();
 
   const Recipe& recipe_;
   std::vector<quant::Site> all_;
   std::vector<std::size_t> moved_;  // positions in all_
   std::vector<quant::Quantizer*> priced_;
-  quant::Sum sum_;  // what the price is for; empty: each width alike
+  std::vector<quant::Cost> costs_;  // what the price is for; none: each width alike
   quant::Price price_;
-  std::vector<double> widths_;
-  std::vector<char> touched_;  // of priced_: a task gradient has been seen in this epoch
-  std::vector<double> sums_;   // of b over the tail, of each site moved
+  std::vector<double> sums_;  // of b over the tail, of each site moved
   Index tail_steps_ = 0;
   std::unique_ptr<optim::Optimizer> optimizer_;  // of priced_
 };

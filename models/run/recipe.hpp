@@ -107,7 +107,7 @@ struct Recipe {
   double lambda = 0;                          // search.lambda: price of a bit (without a budget)
   std::string cost = "linear";                // search.cost: linear | quadratic | power
   double power = 3;                           // search.power: of cost = "power"
-  std::string priced = "bits";                // search.priced: bits | bytes | bops
+  std::string priced = "bits";                // search.priced: bits | average_bits | bytes | ...
   std::string multiplier = "exact";           // search.multiplier: exact | dual | pid
   double temperature_start = 1, temperature_end = 0.1;  // search.temperature_start, ..._end
   // search.temperature_schedule: exponential | linear | cosine | constant

@@ -138,7 +138,7 @@ void Table::search(Recipe& r) {
   add("search.lambda", &r.lambda);
   words("search.cost", r.cost, {"linear", "quadratic", "power"});
   above("search.power", &r.power, 0);
-  words("search.priced", r.priced, {"bits", "bytes", "bops"});
+  words("search.priced", r.priced, {"bits", "average_bits", "bytes", "bops", "activation_bytes"});
   words("search.multiplier", r.multiplier, {"exact", "dual", "pid"});
   above("search.temperature_start", &r.temperature_start, 0);
   above("search.temperature_end", &r.temperature_end, 0);

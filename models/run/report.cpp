@@ -78,8 +78,8 @@ string budget_tile(const RunData& run, const char* kind, const string& name) {
   const double target = run.number(concat("budget.", kind, ".target"));
   const double reached = run.number(concat("budget.", kind, ".reached"));
   if (!std::isfinite(target)) return {};
-  const int digits = target > 100 ? 0 : 3;  // bytes or bits
-  return tile(fixed(reached, digits), name + " budget: " + fixed(target, digits) + " at most",
+  const auto text = [&](double x) { return target > 100 ? grouped(x) : fixed(x, 3); };
+  return tile(text(reached), name + " budget: " + text(target) + " at most",
               reached <= target * (1 + 1e-9) ? "" : "bad");
 }
 
@@ -106,8 +106,12 @@ string tiles(const RunData& run) {
   html += tile(grouped(arm->bytes), std::isfinite(smaller)
                                         ? concat("bytes, ", fixed(smaller, 1), " times smaller")
                                         : "bytes of packed data");
-  html += budget_tile(run, "weight", "weight");
-  html += budget_tile(run, "activation", "activation");
+  for (const auto& [kind, name] : {std::pair{"weight", "average weight bits,"},
+                                   {"activation", "average activation bits,"},
+                                   {"bytes", "bytes,"},
+                                   {"bops", "bit operations,"},
+                                   {"activation_bytes", "peak bytes of activations,"}})
+    html += budget_tile(run, kind, name);
   return html + "</div>\n" + accuracy_on_the_way(run) + verification(run);
 }
 
@@ -126,6 +130,19 @@ string arms_table(const RunData& run) {
   return table(head, body);
 }
 
+string prices(const RunData& run) {
+  const PriceUnit bits{{{"weight", "weights"}, {"activation", "activations"}}, "Loss per bit"};
+  const PriceUnit bytes{
+      {{"bytes", "model"}, {"activation_bytes", "activations"}}, "Loss per 1,000 bytes", 1e3};
+  const PriceUnit bops{{{"bops", "bit operations"}}, "Loss per million bit operations", 1e6};
+  return figure("Price of a bit", "What the budget asks for one more average bit",
+                price_chart(run, bits)) +
+         figure("Price of a byte", "What the budget asks for 1,000 bytes more",
+                price_chart(run, bytes)) +
+         figure("Price of a bit operation", "What the budget asks for a million more",
+                price_chart(run, bops));
+}
+
 string charts(const RunData& run) {
   constexpr double most_points = 20;  // of accuracy: the first epochs may lie below
   string html;
@@ -133,8 +150,7 @@ string charts(const RunData& run) {
                  learning_chart(run, {&Epoch::accuracy, "Accuracy, %", most_points}));
   html += figure("Loss", "After each epoch; thin: baselines",
                  learning_chart(run, {&Epoch::loss, "Loss", no_limit}));
-  html +=
-      figure("Price of a bit", "What the budget asks for one more average bit", price_chart(run));
+  html += prices(run);
   html += figure("Bits of the weights", "The learned width of each weight tensor over time",
                  bits_chart(run, Kind::weight));
   html += figure("Bits of the activations",

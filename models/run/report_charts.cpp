@@ -175,18 +175,19 @@ std::string bits_chart(const RunData& run, Kind kind) {
   return draw(plot);
 }
 
-std::string price_chart(const RunData& run) {
+std::string price_chart(const RunData& run, const PriceUnit& unit) {
   const Way way(run);
-  Plot plot = plot_over(way, about(run, "Price of a bit"), "Loss per bit");
+  Plot plot = plot_over(way, about(run, unit.axis), unit.axis);
   plot.zero_y = true;
-  for (const auto& [name, style, value] :
-       {std::tuple{"weights", "c0", &Epoch::weight_price},
-        std::tuple{"activations", "c1", &Epoch::activation_price}}) {
-    Line line{name, style, {}, true, true, Marker::none};
+  for (const auto& [budget, name] : unit.budgets) {
+    Line line{name, series_style(plot.lines.size()), {}, true, true, Marker::none};
     for (const Epoch& epoch : run.epochs)
-      if (std::isfinite(epoch.*value))
-        line.points.push_back(
-            {way.place(epoch), epoch.*value, at_epoch(epoch) + fixed(epoch.*value, 6), {}});
+      for (const auto& [of, price] : epoch.prices)
+        if (of == budget && std::isfinite(price))
+          line.points.push_back({way.place(epoch),
+                                 unit.factor * price,
+                                 at_epoch(epoch) + fixed(unit.factor * price, 6),
+                                 {}});
     plot.lines.push_back(std::move(line));
   }
   keep_used_bands(plot);

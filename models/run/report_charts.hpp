@@ -24,8 +24,15 @@ enum class Kind { weight, activation };
 /// The learned bit-width of every tensor of this kind, epoch by epoch.
 std::string bits_chart(const RunData& run, Kind kind);
 
-/// What one more bit costs in loss, where a budget set the price.
-std::string price_chart(const RunData& run);
+/// Prices of one unit: of which budgets, in the loss that `factor` units more would take off.
+struct PriceUnit {
+  std::vector<std::pair<std::string, std::string>> budgets;  // names in metrics, and for people
+  const char* axis;
+  double factor = 1;
+};
+
+/// What more bits, or bytes, or bit operations are worth, where a budget set the price.
+std::string price_chart(const RunData& run, const PriceUnit& unit);
 
 /// Bits (bars: whole, ticks: as learned) and bytes at the end of the run.
 std::string final_bits_chart(const RunData& run, Kind kind);

@@ -105,8 +105,10 @@ Epoch read_epoch(const Place& line) {
   epoch.accuracy = line.number("accuracy");
   epoch.weight_bits = line.number("avg_weight_bits");
   epoch.activation_bits = line.number("avg_activation_bits");
-  epoch.weight_price = line.number("price_weight");
-  epoch.activation_price = line.number("price_activation");
+  constexpr std::string_view price = "price_";
+  for (const auto& [key, value] : line.value.items())
+    if (key.starts_with(price))
+      epoch.prices.emplace_back(key.substr(price.size()), line.number(key));
   const Place bits = line.at("bits");
   check_input(bits.value.is_null() || bits.value.is_object(), "[report] ", bits.where,
               " is no object: got ", bits.value.type_name());

@@ -19,9 +19,9 @@ constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 struct Epoch {
   std::string phase;
   double epoch = missing, loss = missing, accuracy = missing;
-  double weight_bits = missing, activation_bits = missing;    // averages
-  double weight_price = missing, activation_price = missing;  // of a bit
-  std::vector<std::pair<std::string, double>> bits;           // by slot
+  double weight_bits = missing, activation_bits = missing;  // averages
+  std::vector<std::pair<std::string, double>> prices;       // by the name of the budget
+  std::vector<std::pair<std::string, double>> bits;         // by slot
 };
 
 /// One way to the same network: float, uniform, learned.

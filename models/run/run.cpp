@@ -55,12 +55,11 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
   result["verified"] = verified.passed();
 }
 
-/// What the last arm and its `checkpoint` say of the whole run, and run.json.
-ordered_json finished(const Session& session, const std::string& checkpoint, ordered_json result) {
+/// What the last arm says of the whole run, and run.json.
+ordered_json finished(const Session& session, ordered_json result) {
   const ordered_json last = result["arms"].back();
-  for (const char* key : {"accuracy", "loss", "avg_weight_bits", "avg_activation_bits"})
-    result[key] = last[key];
-  result["hash"] = result_hash(session.checkpoint(checkpoint));
+  for (const char* key : {"accuracy", "loss", "avg_weight_bits", "avg_activation_bits", "hash"})
+    result[key] = last.at(key);
   result["seconds"] = session.seconds();
   result["peak_bytes"] = pool::peak_bytes();
   write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");
@@ -79,7 +78,7 @@ ordered_json all_phases(const Recipe& recipe, const Options& options, Observer& 
   std::unique_ptr<nn::Module> model = float_model(session, result["arms"]);
   if (!recipe.quantize) {
     observer.note("quant.enabled = false: a float network is all, nothing to pack or verify");
-    return finished(session, "float", std::move(result));
+    return finished(session, std::move(result));
   }
   const nn::NamedTensors start = nn::state_of(*model);
   if (recipe.float_longer) longer_float_arm(session, start, result["arms"]);
@@ -93,7 +92,7 @@ ordered_json all_phases(const Recipe& recipe, const Options& options, Observer& 
   arms.insert(arms.end() - 1, random.begin(), random.end());  // the learned one stays the last
   deploy_learned(session, *model, result);
   result["tensors"] = tensors_of(*model);
-  return finished(session, "final", std::move(result));
+  return finished(session, std::move(result));
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ Sample sample_of(const SweepRun& run, const ordered_json& arm) {
   sample.activation_bits = number(arm, "avg_activation_bits");
   sample.full_accuracy = arms.empty() ? sample.point.accuracy : number(arms.front(), "accuracy");
   sample.seconds = number(run.result, "seconds");
-  sample.hash = text(run.result, "hash");
+  sample.hash = text(arm, "hash");
   sample.verified = text(arm, "name") != "learned" || run.result.value("verified", false);
   return sample;
 }

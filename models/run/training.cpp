@@ -42,13 +42,15 @@ struct Lesson {
 /// Forward and backward of one batch; returns the loss of the task.
 double gradients(nn::Module& model, const Lesson& lesson, const Objective& objective,
                  BitSearch* search) {
-  Tape tape;
-  const Var logits = model(Var(lesson.batch.images));
-  Var loss = objective.loss(logits, lesson.batch.labels, lesson.soft_targets);
-  const auto task = static_cast<double>(loss.value().item());
-  if (search)
-    if (const Var cost = search->cost()) loss = op::add(loss, cost);
-  tape.backward(loss);
+  double task = 0;
+  {
+    Tape tape;
+    const Var logits = model(Var(lesson.batch.images));
+    const Var loss = objective.loss(logits, lesson.batch.labels, lesson.soft_targets);
+    task = static_cast<double>(loss.value().item());
+    tape.backward(loss);
+  }
+  if (search) search->after_backward();
   return task;
 }
 

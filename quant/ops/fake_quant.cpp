@@ -3,6 +3,7 @@
 
 #include "core/kernels/kernels.hpp"
 #include "core/parallel.hpp"
+#include "core/windows.hpp"
 #include "quant/ops.hpp"
 
 /// y = sum_j p_j Q_j(x),   Q_j(x) = s_j c_j(x),   c_j = clamp(rne(x / s_j), lo_j - z_j, hi_j -
@@ -19,6 +20,10 @@
 /// With `relu` x is max(x, 0) everywhere above, and dL/dx is 0 where x <= 0: the op behind a
 /// relu, without its pass.  All candidates are computed in one pass over x, block by block.  Sums
 /// run over fixed chunks, which are added up in index order in double.
+///
+/// y rises with x, so that the largest y of a window is that of its largest x: with `pool` only
+/// these are quantized.  Which x of the window the gradient belongs to is the first whose y is
+/// as large; a chunk of the backward pass quantizes its windows again to see, in cache.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
@@ -28,7 +33,9 @@ constexpr Index kinds = 3;        // of sums: for p, scale and zero
 struct FakeQuant {
   static constexpr std::string_view name = "fake_quant";
   FakeQuantOptions options;
+  std::optional<Windows> windows = {};  // of the pool, each pixel of x in one
   Tensor x = {}, p = {}, scale = {}, zero = {};
+  Tensor pooled = {};  // y, where there are windows
   const kernels::Table::Levels& kernel = kernels::active().levels;
 
   /// Attributes of the candidate in force; only a one-hot choice has them.  Where rows
@@ -59,31 +66,29 @@ struct FakeQuant {
     p = weights;
     scale = scales;
     zero = zeros;
+    if (windows) return pooled = pooled_numbers();
     Tensor y(x.shape());
     for_each_chunk([&](Index row, Index begin, Index n, Index) {
-      bool add = false;
-      for (Index j = 0; j < count(); ++j) {
-        if (weight(j, row) == 0) continue;
-        kernel.forward(level(j, row), add, x.data() + begin, y.data() + begin, n);
-        add = true;
-      }
-      if (!add) std::fill_n(y.data() + begin, n, Real(0));
+      quantize(row, x.data() + begin, y.data() + begin, n);
     });
     return y;
   }
 
   std::array<Tensor, 4> backward(Tensor dy, Needs<4> needs) const {
     Tensor dx;
-    if (needs[0]) dx = dy.unique() && one_in_force() ? dy : Tensor(x.shape());
+    if (needs[0]) dx = !windows && dy.unique() && one_in_force() ? dy : Tensor(x.shape());
     Tensor sums({tasks(), count(), kinds});
+    Tensor rooms({windows ? thread_count() : 0, chunk + 3 * window_row()});
     for_each_chunk([&](Index row, Index begin, Index n, Index task) {
+      const Real* at_dy = dy.data() + begin;
+      if (windows) at_dy = unpooled(dy, begin, n, rooms.data() + thread_index() * rooms.dim(1));
       bool add = false;
       const auto visit = [&](Index j, bool in_force) {
         const bool asked = needs[1] && j >= options.first && j < options.last;
         kernels::LevelSums sum{};
         if (in_force || asked) {
           Real* at = needs[0] && in_force ? dx.data() + begin : nullptr;
-          kernel.backward(level(j, row), add, x.data() + begin, dy.data() + begin, at, n, sum);
+          kernel.backward(level(j, row), add, x.data() + begin, at_dy, at, n, sum);
           add |= at != nullptr;
         }
         Real* to = sums.data() + (task * count() + j) * kinds;
@@ -102,6 +107,51 @@ struct FakeQuant {
   }
 
  private:
+  void quantize(Index row, const Real* from, Real* to, Index n) const {
+    bool add = false;
+    for (Index j = 0; j < count(); ++j) {
+      if (weight(j, row) == 0) continue;
+      kernel.forward(level(j, row), add, from, to, n);
+      add = true;
+    }
+    if (!add) std::fill_n(to, n, Real(0));
+  }
+
+  PoolRow pool_row() const {
+    return {windows->kernel(), x.dim(2), x.dim(3), windows->output()[2], false};
+  }
+  /// Elements of x, and of y, in a row of windows.
+  Index window_row() const { return windows ? windows->kernel() * x.dim(2) * x.dim(3) : 0; }
+  Index pooled_row() const { return windows->output()[2] * x.dim(3); }
+
+  /// The largest number of each window, quantized.
+  Tensor pooled_numbers() const {
+    Tensor y(windows->output());
+    const Index grain = windows->grain(), length = pooled_row();
+    Tensor rooms({thread_count(), grain * length});
+    parallel_chunks(windows->rows(), grain, [&](Index begin, Index end) {
+      Real* largest = rooms.data() + thread_index() * grain * length;
+      for (Index r = begin; r < end; ++r)
+        kernels::active().max_pool.forward(pool_row(), x.data() + r * window_row(),
+                                           largest + (r - begin) * length);
+      quantize(0, largest, y.data() + begin * length, (end - begin) * length);
+    });
+    return y;
+  }
+
+  /// The gradient to the elements [begin, begin + n) of the tensor that was pooled, in `room`.
+  const Real* unpooled(const Tensor& dy, Index begin, Index n, Real* room) const {
+    const Index length = window_row(), first = begin / length;
+    Real *codes = room, *rows = room + length;
+    for (Index r = first; r * length < begin + n; ++r) {
+      quantize(0, x.data() + r * length, codes, length);
+      kernels::active().max_pool.backward(pool_row(), codes, pooled.data() + r * pooled_row(),
+                                          dy.data() + r * pooled_row(),
+                                          rows + (r - first) * length);
+    }
+    return rows + (begin - first * length);
+  }
+
   Index count() const { return p.dim(-1); }
   Index rows() const { return scale.dim(1); }
   Real weight(Index j, Index row) const { return p[p.rank() == 1 ? j : row * count() + j]; }
@@ -229,7 +279,16 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
           " collapsed: got zero-point ", z,
           "; expected a number; try a smaller rate or clip, a smaller range rate, or another "
           "range policy");
-  return apply(FakeQuant{options}, x, p, scale, zero);
+  if (!options.pool) return apply(FakeQuant{options}, x, p, scale, zero);
+  const Windows windows("max_pool2d", x.shape(), *options.pool);
+  const auto numbers = p.value().span();
+  check(rows == 1 && std::all_of(numbers.begin(), numbers.end(), [](Real w) { return w >= 0; }),
+        "[fake_quant] pooling needs one range and weights of 0 or more: got ", rows, " ranges for ",
+        options.tensor, "; try max_pool2d behind it");
+  if (windows.tile()) return apply(FakeQuant{options, windows}, x, p, scale, zero);
+  FakeQuantOptions alone = options;
+  alone.pool.reset();
+  return max_pool2d(fake_quant(x, p, scale, zero, alone), *options.pool);
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

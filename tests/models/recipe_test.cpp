@@ -106,7 +106,7 @@ Recipe random_recipe(unsigned seed) {
   if (r.activation.average_bits == 0) r.lambda = dice.real(0, 1);
   r.cost = dice.word({"linear", "quadratic", "power"});
   r.power = dice.real(0.5, 4);
-  r.priced = dice.word({"bits", "bytes", "bops"});
+  r.priced = dice.word({"bits", "average_bits", "bytes", "bops", "activation_bytes"});
   r.multiplier = dice.word({"exact", "dual", "pid"});
   r.temperature_start = dice.real(1, 5);
   r.temperature_end = dice.real(0.01, 1);

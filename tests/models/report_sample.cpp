@@ -66,6 +66,7 @@ Json line(const Phase& phase, int epoch, double spread) {
   if (search) {
     json["price_weight"] = 0.004 + 0.02 * std::exp(-0.8 * epoch);
     json["price_activation"] = 0.011 + 0.01 * std::exp(-0.5 * epoch);
+    json["price_bytes"] = 1e-6 * std::exp(-0.7 * epoch);
   }
   for (const Sample& s : samples)
     json["bits"][s.name] = search    ? between(s.role[0] == 'i' ? 8 : 3, s.learned, epoch, 6, 0.03)
@@ -121,7 +122,8 @@ Json result(const std::string& recipe, double spread) {
                      {"gap", {{"searched", 90.25}, {"rounded", 88.5}, {"finetuned", 91.0}}},
                      {"budget",
                       {{"weight", {{"target", 2.5}, {"reached", 2.499}}},
-                       {"activation", {{"target", 2.5}, {"reached", 2.488}}}}},
+                       {"activation", {{"target", 2.5}, {"reached", 2.488}}},
+                       {"bytes", {{"target", 19400.0}, {"reached", 19306.0}}}}},
                      {"hash", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}};
   json.update(rest);
   return json;

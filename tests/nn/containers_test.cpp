@@ -34,7 +34,11 @@ struct Rectifying final : nn::Transform {
     ++given;
     return op::relu(x);
   }
-  int given = 0;
+  Var pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) override {
+    ++pooled;
+    return op::relu_max_pool2d(x, pool);
+  }
+  int given = 0, pooled = 0;
 };
 
 const Tensor input({1, 2}, std::array<Real, 2>{1, -5});
@@ -92,6 +96,20 @@ TEST_CASE("relu: what fills its slot may rectify, in a residual block, too") {
   block.output_q.fill(slot);
   CHECK(list(block(Var(input)).value()) == std::vector<Real>{4, 0});
   CHECK(slot->given == 2);
+}
+
+TEST_CASE("sequential: what fills the slot between relu and max pool may do both") {
+  const auto slot = std::make_shared<Rectifying>();
+  nn::Sequential net;
+  net.add(std::make_unique<nn::Relu>()).output_q.fill(slot);
+  net.add(std::make_unique<nn::MaxPool2d>());
+  const Var x(Tensor({1, 2, 2, 1}, std::array<Real, 4>{-1, 3, 2, -4}));
+  CHECK(list(net(x).value()) == std::vector<Real>{3});
+  CHECK(slot->pooled == 1);
+  Tape tape(Tape::Records::graph);  // shows both
+  CHECK(list(net(x).value()) == std::vector<Real>{3});
+  CHECK(slot->pooled == 1);
+  CHECK(slot->given == 1);
 }
 
 TEST_CASE("residual: gradients reach both ways") {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "quant/price.hpp"
+#include "quant/task_gradients.hpp"
 
 namespace fraqat::budget_test {
 
@@ -95,9 +96,11 @@ TEST_CASE("budget: held at the end from 3, 5 and 7.75, for both parametrisations
       for (const double target : {2.5, 3.0, 4.0}) {
         Bench bench(logits, start, {150, 2400, 48000, 10080, 840}, {3, 2, 5, 2, 4});
         BudgetedBits search = bench.search(target, {0.05, 0.4, 0.4});
+        quant::TaskGradients task(bench.all());
         constexpr int steps = 800;
         for (int i = 1; i <= steps; ++i) {
           bench.gradients(std::uint32_t(i));
+          task.note();
           search.step(double(i) / steps);
           CHECK(search.price(0) >= 0);
         }
@@ -107,7 +110,7 @@ TEST_CASE("budget: held at the end from 3, 5 and 7.75, for both parametrisations
         CHECK(search.cost(0) <= target + 1e-4);
         CHECK(average(bench.all(), search.learned_bits()) == doctest::Approx(target).epsilon(0.01));
         CHECK(search.met());
-        CHECK_NOTHROW(search.check_alive());
+        CHECK_NOTHROW(task.check_alive());
         // The tensor with more noise per element keeps more bits.
         CHECK(search.learned_bits()[0] > search.learned_bits()[2]);
       }
@@ -127,12 +130,15 @@ TEST_CASE("budget: complementary slackness: no price while the budget does not b
 TEST_CASE("budget: a width that never sees a gradient is an error that names it") {
   Bench bench(false, 4.5, {1000, 1000}, {1, 0});
   BudgetedBits search = bench.search(4.5, {0.02, 0.4, 0.4});
+  quant::TaskGradients task(bench.all());
   for (int i = 1; i <= 10; ++i) {
     bench.gradients(std::uint32_t(i));
+    task.note();
     search.step(i / 10.0);
   }
+  CHECK(task.state() == std::vector<char>{true, false});
   CHECK_THROWS_WITH_AS(
-      search.check_alive(),
+      task.check_alive(),
       doctest::Contains("[search] the bit-width of t1 is not being learned: its task gradient was "
                         "exactly 0"),
       Error);
@@ -163,11 +169,22 @@ TEST_CASE("budget: the price of bits on the tape: b^p, each width alike or by wh
   check({0.25, 2}, 0.25 * 2 * 3.5 * 3.5);
   check({0.25, 3}, 0.25 * 2 * 3.5 * 3.5 * 3.5);
   quant::Price price{0.25, 1};
-  std::vector<double> room;
-  quant::weigh(price, bench.average().sums[0], quant::sites_of(bench.all()), room);
+  const std::vector<quant::Site> sites = quant::sites_of(bench.all());
+  const quant::Cost average = bench.average();
+  quant::weigh(price, {{average}}, sites);
   CHECK(price.weights[1] == doctest::Approx(2.0 / 3));
   check(price, 0.25 * 3.5);
   CHECK(price.slope(0, 5) == doctest::Approx(0.25 / 3));
+  // Of a peak only the largest moment, here the second, has a price; costs add up.
+  using quant::Sum;
+  const quant::Cost peak{"activation_bytes",
+                         "bytes",
+                         {{{{0, Sum::none, 80}}, 0, 8, true}, {{{1, Sum::none, 160}}, 0, 8, true}}};
+  quant::weigh(price, {{peak}}, sites);
+  CHECK(price.weights == std::vector<double>{0, 1});
+  quant::weigh(price, std::vector{average, peak}, sites);
+  CHECK(price.weights[0] == doctest::Approx(1.0 / 3));
+  CHECK(price.weights[1] == doctest::Approx(1 + 2.0 / 3));
 }
 
 namespace {

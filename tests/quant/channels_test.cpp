@@ -7,6 +7,7 @@
 #include "quant/attach.hpp"
 #include "quant/bits_by_name.hpp"
 #include "quant/budget.hpp"
+#include "quant/task_gradients.hpp"
 
 namespace fraqat::channels_test {
 
@@ -207,10 +208,13 @@ TEST_CASE("channels: one that no image excites is left alone, a tensor of such i
   Tensor grad({rows}, Real(0));
   grad[1] = 1;
   theta.accumulate(grad);
+  quant::TaskGradients task(workload.quantizers);
+  task.note();
   search.step(0.5);
-  CHECK_NOTHROW(search.check_alive());
+  CHECK_NOTHROW(task.check_alive());
+  task.note();
   search.step(0.6);
-  CHECK_THROWS_WITH_AS(search.check_alive(),
+  CHECK_THROWS_WITH_AS(task.check_alive(),
                        doctest::Contains("[search] the bit-width of w is not being learned"),
                        Error);
 }

@@ -88,23 +88,27 @@ std::vector<float> outputs(nn::Module& model) {
   return {y.data(), y.data() + y.size()};
 }
 
-/// What fills the slot behind the relu makes of numbers of both signs and zeros in training,
-/// and the gradients of its weighted sum to them and to all parameters; `in_one`: by
-/// of_rectified().
-std::vector<std::vector<float>> behind_relu(const Combination& c, bool in_one) {
+enum class Way { apart, rectified, pooled };
+
+/// What fills the slot behind the relu, and a max pool behind it, make of numbers of both signs
+/// and zeros in training, and the gradients of its weighted sum to them and to all parameters:
+/// three ops apart, the first two as of_rectified(), or all as pooled_of_rectified().
+std::vector<std::vector<float>> behind_relu(const Combination& c, Way way) {
   const auto model = quantized(c.spec(c.bits, c.bits == "fixed" ? 4 : 4.5));
   const nn::Slot* slot = nullptr;
   for (const auto& [name, found] : nn::slots(*model))
     if (name == "relu.output_q") slot = found;
   REQUIRE(slot);
-  Tensor numbers({32, 8}), factors({32, 8});
+  Tensor numbers({4, 4, 4, 4}), factors({4, 2, 2, 4});
   fill_uniform(numbers, -1, 1, Philox(6, Stream::synthetic));
   fill_uniform(factors, -1, 1, Philox(7, Stream::synthetic));
   for (Index i = 0; i < numbers.size(); i += 5) numbers[i] = 0;  // where relu passes nothing
   const Var x(numbers, true);
   const TrainingStep step({1, 0, 0});
   Tape tape;
-  const Var y = in_one ? slot->of_rectified(x) : (*slot)(op::relu(x));
+  const Var y = way == Way::pooled      ? slot->pooled_of_rectified(x, {})
+                : way == Way::rectified ? op::max_pool2d(slot->of_rectified(x))
+                                        : op::max_pool2d((*slot)(op::relu(x)));
   tape.backward(op::sum(op::mul(y, Var(factors))));
   std::vector<std::vector<float>> all;
   const auto keep = [&](const Tensor& t) { all.emplace_back(t.data(), t.data() + t.size()); };
@@ -152,11 +156,14 @@ void freeze(nn::Module& model) {
 
 }  // namespace
 
-TEST_CASE("combinations: a relu in the quantizer's pass is the relu before it, to the bit") {
+TEST_CASE(
+    "combinations: relu and max pool in the quantizer's pass are those around it, to the bit") {
   for (const Combination& c : all_combinations()) {
     CAPTURE(c.bits);
     CAPTURE(c.range);
-    CHECK(behind_relu(c, true) == behind_relu(c, false));
+    const auto apart = behind_relu(c, Way::apart);
+    CHECK(behind_relu(c, Way::rectified) == apart);
+    CHECK(behind_relu(c, Way::pooled) == apart);
   }
 }
 

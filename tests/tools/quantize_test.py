@@ -103,6 +103,14 @@ class Quantize(unittest.TestCase):
         self.assertIn('range = "minmax"', recipe)
         self.assertIn('range = "percentile"', recipe)
 
+    def test_losses_at_numbers_of_levels_have_columns_of_their_own(self):
+        result = run("quantize", str(self.float), *QUICK, "--sensitivity", "--quiet",
+                     "--set", "round.allowed=[2,3,4]", "--set", "round.allowed_levels_weight=[5,7]",
+                     "--set", "quant.weight.average_bits=3", "--out", str(self.folder / "levels"))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for column in ("loss at 2 ", "loss at 2.37", "loss at 2.91", "loss at 4"):
+            self.assertIn(column, result.stdout)
+
     def test_a_finished_folder_is_left_alone(self):
         before = (self.out / "run.json").read_bytes()
         self.refused(self.checkpoint, "--quiet", "--out", str(self.out),

@@ -50,7 +50,6 @@ TEST_CASE("channel bits: every policy that can meets its budget, and channels di
     test::quantize(*model, *session, recipe);
     run::BitSearch search(*model, recipe);
     run::train(*session, *model, recipe, recipe.search, {"search"}, &search);
-    search.check_alive();
     const auto all = quant::quantizers(*model);
     // The temperature of a mixture falls, which moves b a little after the last step.
     CHECK(quant::average_bits(all, quant::Role::weight, false) ==

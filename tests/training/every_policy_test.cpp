@@ -29,7 +29,6 @@ double searched_bits(const run::Recipe& recipe) {
   test::quantize(*model, *session, recipe);
   run::BitSearch search(*model, recipe);
   run::train(*session, *model, recipe, recipe.search, {"search"}, &search);
-  search.check_alive();
   return quant::average_bits(quant::quantizers(*model), quant::Role::weight, false);
 }
 
@@ -64,6 +63,26 @@ TEST_CASE("every policy: a higher price means fewer bits, under SGD and Adam") {
       CHECK(dear < 4.3);
     }
   }
+}
+
+TEST_CASE("every policy: what prices and entropy ask of a width is not taken for learning") {
+  run::Recipe recipe = recipe_of("logits-mixture");
+  recipe.entropy = 0.1;
+  recipe.lambda = 0.1;
+  const auto model = run::make_model(recipe);
+  const test::TinySession session(recipe);
+  test::quantize(*model, *session, recipe);
+  run::BitSearch search(*model, recipe);
+  search.before_step(0.5);
+  search.after_backward();  // of no task at all
+  Real pushed = 0;
+  for (quant::Quantizer* q : quant::quantizers(*model))
+    if (const Var parameter = q->bits().parameter())
+      for (const Real g : parameter.grad().span()) pushed = std::max(pushed, std::abs(g));
+  CHECK(pushed > 0);
+  CHECK_THROWS_WITH_AS(search.check_alive(),
+                       doctest::Contains("is not being learned: its task gradient was exactly 0"),
+                       Error);
 }
 
 TEST_CASE("every policy: the temperature falls as the recipe says, entropy is paid for") {

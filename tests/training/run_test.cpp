@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "core/file.hpp"
@@ -133,6 +134,19 @@ TEST_CASE("run: run.json has the documented keys, and they agree with each other
                          std::regex(R"(20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ)")));
   for (const char* side : {"weight", "activation"})
     CHECK(json["budget"][side]["reached"] <= json["budget"][side]["target"]);
+}
+
+TEST_CASE("run: each arm has the hash of what it saved, the run that of the learned one") {
+  std::set<std::string> hashes;
+  for (const ordered_json& arm : finished().result["arms"]) {
+    const std::string name = arm["name"];
+    CAPTURE(name);
+    CHECK(arm["hash"] ==
+          run::result_hash(finished().checkpoint(name == "learned" ? "final" : name)));
+    hashes.insert(arm["hash"]);
+  }
+  CHECK(hashes.size() == finished().result["arms"].size());
+  CHECK(finished().result["hash"] == finished().result["arms"].back()["hash"]);
 }
 
 TEST_CASE("run: float, uniform, random and learned arms, in this order, and what they cost") {
