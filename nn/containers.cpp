@@ -51,8 +51,9 @@ Prefix fused(std::span<const Child> modules, const Var& x) {
   auto* pool = as<MaxPool2d>(modules, 1);
   auto* first = as<Relu>(modules, 0);
   if (!pool || !first) return {};
-  LayerScope scope(pool->path());
-  return {first->output_q.pooled_of_rectified(x, pool->options), 2};
+  LayerScope scope(first->output_q ? first->path() : pool->path());
+  const nn::Transform::Pooled done = first->output_q.pooled_of_rectified(x, pool->options);
+  return {done.y, done.pooled ? std::size_t{2} : 1};
 }
 
 }  // namespace

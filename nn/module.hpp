@@ -14,7 +14,7 @@ class Module;
 class Visitor;
 
 /// Something that can be plugged into a slot: a tensor in, a tensor of the same
-/// shape out.  nn declares the socket, quant supplies the plug.
+/// shape out (but for pooled_of_rectified).  nn declares the socket, quant supplies the plug.
 class Transform {
  public:
   virtual ~Transform() = default;
@@ -23,9 +23,14 @@ class Transform {
   /// (*this)(relu(x)), to the bit.
   virtual Var of_rectified(const Var& x) { return (*this)(op::relu(x)); }
 
-  /// max_pool2d(of_rectified(x)), to the bit.
-  virtual Var pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) {
-    return op::max_pool2d(of_rectified(x), pool);
+  /// What comes of relu, this and a max pool: all of it, to the bit unless a number is a NaN,
+  /// or, where one op cannot do so, of_rectified(x), which the pool is still to follow.
+  struct Pooled {
+    Var y;
+    bool pooled = false;
+  };
+  virtual Pooled pooled_of_rectified(const Var& x, const op::Pool2dOptions&) {
+    return {of_rectified(x)};
   }
 
   /// Shows the parameters and buffers the transform owns.
@@ -42,8 +47,9 @@ class Slot {
     return transform_ ? transform_->of_rectified(x) : op::relu(x);
   }
 
-  Var pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) const {
-    return transform_ ? transform_->pooled_of_rectified(x, pool) : op::relu_max_pool2d(x, pool);
+  Transform::Pooled pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) const {
+    if (transform_) return transform_->pooled_of_rectified(x, pool);
+    return {op::relu_max_pool2d(x, pool), true};
   }
 
   explicit operator bool() const { return transform_ != nullptr; }

@@ -14,14 +14,14 @@ constexpr std::size_t most_states = 10000;  // of several costs: comparing them 
 constexpr std::size_t many_items = 200;     // more than tensors: rows, which need bounds
 
 /// The choice for an item, and the state for those before.
-struct Step {
+struct Decision {
   std::size_t choice, before;
 };
 
 /// Choices for the first items: their costs and loss, and the last step to them.
 struct State {
   double loss;
-  Step step;
+  Decision step;
   std::vector<Index> costs = {};
 };
 
@@ -195,7 +195,7 @@ class Bounds {
 Packing pack_exactly(const Items& items, const std::vector<Index>& limits, const Packing& relaxed) {
   const Bounds bounds(items, limits, relaxed);
   std::vector<State> states{State{0, {0, 0}, std::vector<Index>(limits.size())}};
-  std::vector<std::vector<Step>> table{{Step{0, 0}}};
+  std::vector<std::vector<Decision>> table{{Decision{0, 0}}};
   for (std::size_t k = 0; k < items.size(); ++k) {
     std::vector<State> next;
     for (std::size_t i = 0; i < states.size(); ++i)

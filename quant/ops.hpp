@@ -16,9 +16,13 @@ struct FakeQuantOptions {
   int first = 0, last = 0;        // the candidates [first, last) whose gradient is asked for
   std::string_view tensor = "x";  // its name in errors
   bool relu = false;              // of max(x, 0): the bits are those of relu before it
-  // max_pool2d of the result, to the bit, unless x has a NaN; for p >= 0 and R = 1
+  // max_pool2d of the result, to the bit unless x has a NaN; where fake_quant_pools(), p >= 0
   std::optional<Pool2dOptions> pool = {};
 };
+
+/// Whether fake_quant() of x with one scale for all can pool, too: windows that tile x, and of
+/// which a row fits into the cache.
+bool fake_quant_pools(const Shape& x, const Shape& scale, const Pool2dOptions& pool);
 
 /// y = sum_j p_j Q_j(x) with Q_j(x) = s_j (clamp(rne(x / s_j) + z_j, lo_j, hi_j) - z_j), one
 /// pass over x for all candidate widths j; z_j = rne(zero_j), so that 0 stays a value where

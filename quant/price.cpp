@@ -1,15 +1,8 @@
 #include "quant/price.hpp"
 
-#include <cmath>
 #include <utility>
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
-
-double Price::slope(std::size_t k, double b) const {
-  const double weight = weights.empty() ? 1 : weights[k];
-  if (power == 1) return lambda * weight;
-  return lambda * weight * power * (power == 2 ? b : std::pow(b, power - 1));
-}
 
 Var Price::on_tape(const std::vector<Quantizer*>& all) const {
   Var total;

@@ -17,9 +17,6 @@ struct Price {
   double power = 1;                  // p: 1 linear, 2 quadratic
   std::vector<double> weights = {};  // w_k, by site; empty: 1
 
-  /// d / db_k at width b.
-  double slope(std::size_t k, double b) const;
-
   /// The price on the tape; an Error if no width is learned.
   Var on_tape(const std::vector<Quantizer*>& all) const;
 };

@@ -45,14 +45,14 @@ Var Quantizer::operator()(const Var& x) {
   return y;
 }
 
-/// Of relu(x); max-pooled, if there is a pool.
-Var Quantizer::rectified(const Var& x, const Pool& pool) {
-  const auto pooled = [&](const Var& y) { return pool ? op::max_pool2d(y, *pool) : y; };
-  if (!only_quantizes()) return pooled((*this)(op::relu(x)));
+/// Of relu(x); max-pooled, if there is a pool and fake_quant can do it.
+nn::Transform::Pooled Quantizer::rectified(const Var& x, const Pool& pool) {
+  if (!only_quantizes()) return {(*this)(op::relu(x))};
   const Ranges ranges = range_->ranges(x.value());
   const BitPolicy::Choice choice = bits_->choose();
-  return choice.level ? pooled(quantize_to_level(op::relu(x), ranges, choice.level))
-                      : quantize_to_widths(x, ranges, choice, true, pool);
+  if (choice.level) return {quantize_to_level(op::relu(x), ranges, choice.level)};
+  const bool pooled = pool && op::fake_quant_pools(x.shape(), ranges.scale.shape(), *pool);
+  return {quantize_to_widths(x, ranges, choice, true, pooled ? pool : Pool()), pooled};
 }
 
 /// A learned range has seen its numbers; a measured one may go on looking at them.

@@ -37,8 +37,8 @@ class Quantizer final : public nn::Transform {
   Var operator()(const Var& x) override;
 
   /// In one op where nobody but that op looks at the numbers.
-  Var of_rectified(const Var& x) override { return rectified(x, {}); }
-  Var pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) override {
+  Var of_rectified(const Var& x) override { return rectified(x, {}).y; }
+  Pooled pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) override {
     return rectified(x, pool);
   }
   void visit(nn::Visitor& visitor) override;
@@ -93,7 +93,7 @@ class Quantizer final : public nn::Transform {
   using Pool = std::optional<op::Pool2dOptions>;
 
   bool only_quantizes() const;
-  Var rectified(const Var& x, const Pool& pool);
+  Pooled rectified(const Var& x, const Pool& pool);
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice,
                          bool relu, const Pool& pool = {}) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);

@@ -16,9 +16,9 @@ class TaskGradients {
   /// After each backward pass, before anything but the task has left gradients on the widths.
   void note();
 
-  /// Throws if a width strictly between its bounds has had a task gradient of exactly zero
-  /// in every note() since the last call; names the tensor.  A row alone may do so, since a
-  /// channel that no image excites has no gradient at all; a tensor must not.
+  /// Throws if a width strictly between its bounds (by more than 0.01) has had a task gradient of
+  /// exactly zero in every note() since the last call; names the tensor.  A row alone may do so,
+  /// since a channel that no image excites has no gradient at all; a tensor must not.
   void check_alive();
 
   /// One number for each width that is watched, and back, for a resumed search.

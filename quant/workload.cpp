@@ -5,6 +5,7 @@
 #include <set>
 
 #include "quant/groups.hpp"
+#include "quant/stand_ins.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
@@ -32,29 +33,20 @@ class Witness final : public nn::Transform {
   std::vector<Passage>& passages_;
 };
 
-/// Puts witnesses into all slots that have a quantizer; then the quantizers back.
+/// Witnesses in all slots that have a quantizer.
 class Witnesses {
  public:
-  explicit Witnesses(nn::Module& model) {
-    for (auto& [name, slot] : nn::slots(model)) {
-      auto* quantizer = dynamic_cast<Quantizer*>(slot->get());
-      if (!quantizer) continue;
-      quantizers.push_back(quantizer);
-      replaced_.emplace_back(slot,
-                             slot->exchange(std::make_shared<Witness>(replaced_.size(), passages)));
-    }
-  }
-  ~Witnesses() {
-    for (auto& [slot, transform] : replaced_) slot->fill(std::move(transform));
-  }
-  Witnesses(const Witnesses&) = delete;
-  Witnesses& operator=(const Witnesses&) = delete;
+  explicit Witnesses(nn::Module& model)
+      : stand_ins_(model, [this](const std::shared_ptr<Quantizer>& quantizer) {
+          quantizers.push_back(quantizer.get());
+          return std::make_shared<Witness>(quantizers.size() - 1, passages);
+        }) {}
 
   std::vector<Quantizer*> quantizers;
   std::vector<Passage> passages;
 
  private:
-  std::vector<std::pair<nn::Slot*, std::shared_ptr<nn::Transform>>> replaced_;
+  StandIns stand_ins_;
 };
 
 /// Multiplications of one sample.

@@ -106,9 +106,10 @@ void add_bench_train(CLI::App& bench) {
   BenchTrain& b = options->bench;
   add_network(command, b);
   command
-      .option("--quantize", b.quantize,
-              "no, fixed (4 bits), or learned widths of weights or of all")
-      .one_of({"no", "fixed", "weights", "all"});
+      .option(
+          "--quantize", b.quantize,
+          "no, fixed (4 bits), or learned widths of weights (alone: the rest in float) or of all")
+      .one_of({"no", "fixed", "weights", "weights-alone", "all"});
   std::vector<std::string> learning = quant::bit_policies();
   std::erase_if(learning, [](const auto& name) { return name == "fixed" || name == "schedule"; });
   command.option("--policy", b.policy, "How widths are learned; stochastic unless given")

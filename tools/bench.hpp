@@ -10,7 +10,7 @@ namespace fraqat::tools {
 struct BenchTrain {
   std::string model = "lenet5";
   std::string data;                   // whose images it sees; empty: those it is made for
-  std::string quantize = "no";        // no | fixed | weights | all
+  std::string quantize = "no";        // no | fixed | weights | weights-alone | all
   std::string policy = "stochastic";  // of the widths that are learned
   std::string range = "learned";
   int batch = 128;
@@ -20,7 +20,8 @@ struct BenchTrain {
 
 /// Times whole training steps on one batch of noise: forward, loss, backward, all
 /// optimizers; no loading.  `quantize` is what learns: nothing, nothing but at 4
-/// bits, the widths of weights, those of weights and activations; by `policy`.
+/// bits, the widths of weights (with activations at 4 bits, or, alone, in float), those of
+/// weights and activations; by `policy`.
 ///
 /// Returns {"model", "batch", "threads", "quantize", "parameters", "ms", "ms_min",
 /// "samples_per_second", "gflops", "peak_bytes"}; ms is the median of the rounds, of

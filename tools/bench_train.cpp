@@ -32,7 +32,7 @@ run::Recipe recipe_of(const BenchTrain& options) {
     tensors.range = options.range;
     if (learned) tensors.average_bits = 4;
   };
-  set(recipe.weight, options.quantize == "weights" || options.quantize == "all");
+  set(recipe.weight, options.quantize.starts_with("weights") || options.quantize == "all");
   set(recipe.activation, options.quantize == "all");
   return recipe;
 }
@@ -114,7 +114,7 @@ class Trainer {
     images_ = Var(noise_of(recipe_, options.batch));
     const auto classes = static_cast<Index>(data::info(recipe_.data).class_names.size());
     for (Index i = 0; i < options.batch; ++i) labels_[i] = static_cast<Real>(i % classes);
-    if (options.quantize != "no") quantize();
+    if (options.quantize != "no") quantize(options);
     constexpr Index forever = 1 << 30;
     updates_.emplace(*model_, recipe_, recipe_.search, forever);
     if (options.quantize != "no") search_.emplace(*model_, recipe_);
@@ -137,11 +137,19 @@ class Trainer {
   nn::Module& model() { return *model_; }
 
  private:
-  void quantize() {
+  void quantize(const BenchTrain& options) {
     quant::attach(*model_, run::sample_image(recipe_), run::quant_spec(recipe_));
     quant::set_mode(*model_, quant::Quantizer::Mode::observe);
     (*model_)(images_);
     quant::calibrated(*model_);
+    if (options.quantize == "weights-alone") clear_activations();
+  }
+
+  void clear_activations() {
+    for (const auto& [name, slot] : nn::slots(*model_)) {
+      const auto* quantizer = dynamic_cast<quant::Quantizer*>(slot->get());
+      if (quantizer && quantizer->info().role != quant::Role::weight) slot->clear();
+    }
   }
 
   run::Recipe recipe_;
@@ -172,7 +180,7 @@ Json bench_train(const BenchTrain& options) {
   const Times times = timed([&] { trainer.step(); }, options.rounds);
   Json result = summary(options, trainer.model(), times, trainer.flops());
   result["quantize"] = options.quantize;
-  if (options.quantize == "weights" || options.quantize == "all") result["policy"] = options.policy;
+  if (options.quantize != "no" && options.quantize != "fixed") result["policy"] = options.policy;
   if (options.profile) add_profile(result, trainer, times.repeats);
   return result;
 }

@@ -52,7 +52,8 @@ Json to_json(const deploy::Verification& v) {
     layers.push_back({{"op", layer.op},
                       {"layer", layer.layer},
                       {"integers", layer.integers},
-                      {"different", layer.different}});
+                      {"different", layer.different},
+                      {"off_codes", layer.off}});
   Json object = {{"passed", v.passed()},
                  {"samples", v.samples},
                  {"compared", v.integers()},
@@ -62,6 +63,7 @@ Json to_json(const deploy::Verification& v) {
     object["module_accuracy"] = 100 * v.module_accuracy();
     object["different_predictions"] = v.different_predictions;
     object["allowed_predictions"] = v.allowed_predictions();
+    object["off_codes"] = v.off_codes();
   }
   object["graph_differences"] = v.graph_differences;
   object["layers"] = layers;
@@ -72,10 +74,12 @@ void print(const deploy::Verification& v) {
   Table table({{"layer", Table::Align::left},
                {"op", Table::Align::left},
                {"integers compared"},
-               {"different"}});
+               {"different"},
+               {"off in the module"}});
   for (const deploy::LayerCount& layer : v.layers)
-    table.row({layer.layer, layer.op, grouped(layer.integers), grouped(layer.different)},
-              layer.different ? Style::bad : Style::plain);
+    table.row({layer.layer, layer.op, grouped(layer.integers), grouped(layer.different),
+               v.has_module ? grouped(layer.off) : ""},
+              layer.different || !layer.followed() ? Style::bad : Style::plain);
   std::cout << table.text() << '\n';
   for (const std::string& difference : v.graph_differences) std::cout << difference << '\n';
   if (v.first)
@@ -89,7 +93,8 @@ void print(const deploy::Verification& v) {
   if (v.has_module)
     std::cout << ", of the module forward " << fixed(100 * v.module_accuracy(), 2) << " %; "
               << v.different_predictions << " predictions differ (at most "
-              << v.allowed_predictions() << " may)";
+              << v.allowed_predictions() << " may), and " << grouped(v.off_codes())
+              << " codes next to a tie (at most 0.1 % of a layer's may)";
   else
     std::cout << "; no checkpoint to compare with (--against)";
   std::cout << '\n' << (v.passed() ? "verified" : "NOT verified") << '\n';

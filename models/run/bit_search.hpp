@@ -35,7 +35,7 @@ class BitSearch {
   /// Takes note of the task's loss in the step, for the curriculum.
   void after_loss(double loss) { curriculum_.after_step(loss); }
 
-  /// Moves the widths, from the gradients that backward() left; `progress` in (0, 1].
+  /// Moves the widths, from the gradients that after_backward() left; `progress` in (0, 1].
   void step(double progress);
 
   /// Call it after each epoch: an Error names a width strictly between its

@@ -6,7 +6,7 @@
 namespace fraqat::run {
 namespace {
 
-constexpr std::string_view journal_format = "journal";
+constexpr std::string_view journal_format = "journal 2";  // to be raised with what is in it
 constexpr std::string_view model_prefix = "model.", optimizer_prefix = "optimizer.";
 
 nlohmann::ordered_json parsed(const nn::Metadata& metadata, const std::string& key,
@@ -34,8 +34,11 @@ void Journal::read() {
   const std::string name = path_.string();
   const nn::SafeTensors file = nn::read_safetensors(name);
   const auto format = file.metadata.find("fraqat.format");
-  check_input(format != file.metadata.end() && format->second == journal_format, "[resume] ", name,
-              " is no journal of a run: got no metadata fraqat.format = ", journal_format);
+  check_input(format != file.metadata.end() && format->second.starts_with("journal"), "[resume] ",
+              name, " is no journal of a run: got no metadata fraqat.format = ", journal_format);
+  check_input(format->second == journal_format, "[resume] ", name,
+              " is of another version of fraqat: got ", format->second, "; expected ",
+              journal_format, "; try that version, or a new folder");
   notes = parsed(file.metadata, "fraqat.notes", name);
   under_way_ = parsed(file.metadata, "fraqat.under_way", name);
   tensors_ = nn::from_safetensors(file, name);

@@ -20,7 +20,7 @@ class PricedBits {
   /// The price on the tape, or none.
   Var cost();
 
-  /// From the gradients of task and price; `warm`: they are only looked at.
+  /// From the gradients of task and price; `warm`: they are forgotten.
   void step(bool warm, bool tail);
 
   /// The mean over the tail of what is b of site k of the workload.

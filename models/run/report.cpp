@@ -63,15 +63,16 @@ string verification(const RunData& run) {
       concat("mismatches: ", grouped(mismatches),
              "; predictions that differ: ", grouped(run.number("different_predictions")), ".");
   if (good)
-    return verdict(" good", "verified; " + counts,
-                   "The integer engine and the evaluated network agree on every integer of every "
-                   "layer; predictions are compared with the network before it was lowered.");
+    return verdict(
+        " good", "verified; " + counts,
+        "The integer engine and the evaluated network agree on every integer of every "
+        "layer; codes and predictions are compared with the network before it was lowered.");
   return verdict(" bad", "verification failed; " + counts,
                  mismatches > 0
                      ? "Integers differ between the integer engine and the evaluated network: "
                        "what was measured is not what would be deployed."
-                     : "No integer differs, but the file, or more of its predictions than allowed, "
-                       "are not those of the network it was made of.");
+                     : "No integer differs, but the file, or more of its codes or predictions than "
+                       "allowed, are not those of the network it was made of.");
 }
 
 string budget_tile(const RunData& run, const char* kind, const string& name) {

@@ -52,6 +52,7 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
   result["header_bytes"] = packed.header_bytes();
   result["mismatches"] = verified.different_integers();
   result["different_predictions"] = verified.different_predictions;
+  result["off_codes"] = verified.off_codes();
   result["verified"] = verified.passed();
 }
 

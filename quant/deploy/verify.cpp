@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
+
+#include "quant/deploy/followed_module.hpp"
 
 namespace fraqat::deploy {
 namespace {
@@ -56,10 +59,18 @@ Index Verification::different_integers() const {
   return sum;
 }
 
+Index Verification::off_codes() const {
+  Index sum = 0;
+  for (const LayerCount& layer : layers) sum += layer.off;
+  return sum;
+}
+
 bool Verification::passed() const {
   const bool module_agrees =
       !has_module || (different_predictions <= allowed_predictions() &&
-                      std::abs(engine_correct - module_correct) <= allowed_predictions());
+                      std::abs(engine_correct - module_correct) <= allowed_predictions() &&
+                      std::all_of(layers.begin(), layers.end(),
+                                  [](const LayerCount& layer) { return layer.followed(); }));
   return samples > 0 && different_integers() == 0 && graph_differences.empty() && module_agrees;
 }
 
@@ -74,18 +85,20 @@ Verification verify(const Graph& packed, const Graph* reference, nn::Module* mod
   for (const Op& op : packed.ops) result.layers.push_back({std::string(name_of(op)), op.layer});
 
   const Engine engine(packed);
+  std::optional<FollowedModule> followed;
+  if (module) followed.emplace(*module, evaluated_graph);
   for (Batch batch; batches(batch);) {
     const Index n = batch.images.dim(0);
     check(batch.labels.size() == n, "[verify] labels do not fit: got ", batch.labels.size(),
           " labels for ", n, " images");
     const Outputs engine_run = engine.run(batch.images, true);
-    count(result, evaluate(evaluated_graph, batch.images, true), engine_run);
+    const Outputs evaluated = evaluate(evaluated_graph, batch.images, true);
+    count(result, evaluated, engine_run);
     const std::vector<Index> predicted = predictions(engine_run);
     result.engine_correct += correct(predicted, batch.labels);
-    if (module) {
+    if (followed) {
       Outputs module_run;
-      module_run.logits = (*module)(Var(batch.images)).value();
-      module_run.logits = module_run.logits.reshape({n, module_run.logits.size() / n});
+      module_run.logits = (*followed)(batch.images, evaluated, result.layers);
       const std::vector<Index> wanted = predictions(module_run);
       result.module_correct += correct(wanted, batch.labels);
       for (std::size_t i = 0; i < wanted.size(); ++i)

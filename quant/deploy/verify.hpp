@@ -28,6 +28,14 @@ struct Difference {
 struct LayerCount {
   std::string op, layer;
   Index integers = 0, different = 0;
+
+  /// Of these, codes that the module gives otherwise to what it makes of the same inputs, and
+  /// by more than one.
+  Index off = 0, far = 0;
+
+  /// It rounds by itself: numbers next to a tie may be off by one.  0.1 % of them, but one in
+  /// any case.
+  bool followed() const { return far == 0 && off <= (integers > 1000 ? integers / 1000 : 1); }
 };
 
 struct Verification {
@@ -37,7 +45,7 @@ struct Verification {
 
   Index engine_correct = 0;
 
-  bool has_module = false;  // the next two are of the module's own forward pass
+  bool has_module = false;  // the next two are of the module forward, as FollowedModule has it
   Index module_correct = 0;
   Index different_predictions = 0;
 
@@ -46,14 +54,15 @@ struct Verification {
 
   Index integers() const;
   Index different_integers() const;
+  Index off_codes() const;
   double engine_accuracy() const { return share(engine_correct); }
   double module_accuracy() const { return share(module_correct); }
 
   /// How many predictions may differ: 0.1 % of the samples, but one in any case.
   Index allowed_predictions() const { return samples > 1000 ? samples / 1000 : 1; }
 
-  /// Every integer equal, the graphs equal, predictions and accuracy within
-  /// what is allowed, and at least one sample.
+  /// Every integer equal, the graphs equal, codes, predictions and accuracy of the module
+  /// within what is allowed, and at least one sample.
   bool passed() const;
 
  private:
@@ -64,9 +73,9 @@ struct Verification {
 
 /// Runs all batches through the engine on `packed` and through evaluate() on
 /// `reference` (the graph lowered from a checkpoint; nullptr: `packed` itself)
-/// and compares every integer; through `module` as well, where there is one, and
-/// compares predictions.  Where the two graphs have not even the same ops and
-/// shapes, evaluate() gets `packed` too: graph_differences says what is wrong.
+/// and compares every integer; through `module` as well, where there is one, layer by layer
+/// (followed_module.hpp), and compares codes and predictions.  Where the two graphs have not even
+/// the same ops and shapes, evaluate() gets `packed` too: graph_differences says what is wrong.
 Verification verify(const Graph& packed, const Graph* reference, nn::Module* module,
                     const Batches& batches);
 

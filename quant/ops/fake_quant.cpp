@@ -58,6 +58,7 @@ struct FakeQuant {
     }
     a("scale", scales);
     a("zero", zeros);
+    if (windows) windows->describe(a);
   }
 
   Tensor forward(const Tensor& input, const Tensor& weights, const Tensor& scales,
@@ -280,15 +281,20 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
           "; expected a number; try a smaller rate or clip, a smaller range rate, or another "
           "range policy");
   if (!options.pool) return apply(FakeQuant{options}, x, p, scale, zero);
+  check(fake_quant_pools(x.shape(), scale.shape(), *options.pool),
+        "[fake_quant] cannot pool: got x of ", x.shape(), " with scale ", scale.shape(),
+        "; expected windows that tile x, and one range; try max_pool2d behind it");
+  for (const Real weight : p.value().span())
+    check(weight >= 0, "[fake_quant] a larger x must have no smaller y to be pooled: got weight ",
+          weight, " of a width of ", options.tensor, "; expected 0 or more");
   const Windows windows("max_pool2d", x.shape(), *options.pool);
-  const auto numbers = p.value().span();
-  check(rows == 1 && std::all_of(numbers.begin(), numbers.end(), [](Real w) { return w >= 0; }),
-        "[fake_quant] pooling needs one range and weights of 0 or more: got ", rows, " ranges for ",
-        options.tensor, "; try max_pool2d behind it");
-  if (windows.tile()) return apply(FakeQuant{options, windows}, x, p, scale, zero);
-  FakeQuantOptions alone = options;
-  alone.pool.reset();
-  return max_pool2d(fake_quant(x, p, scale, zero, alone), *options.pool);
+  return apply(FakeQuant{options, windows}, x, p, scale, zero);
+}
+
+bool fake_quant_pools(const Shape& x, const Shape& scale, const Pool2dOptions& pool) {
+  if (scale.rank() != 2 || scale[1] != 1) return false;
+  const Windows windows("max_pool2d", x, pool);
+  return windows.tile() && windows.kernel() * x[2] * x[3] <= chunk;
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

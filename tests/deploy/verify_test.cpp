@@ -60,6 +60,7 @@ TEST_CASE("verify: engine, evaluated graph and module agree") {
     CHECK(result.engine_accuracy() == 0.8);
     CHECK(result.has_module);
     CHECK(std::abs(result.module_correct - 32) <= result.different_predictions);
+    for (const LayerCount& layer : result.layers) CHECK(layer.followed());
   }
 }
 
@@ -155,6 +156,37 @@ TEST_CASE("verify: another network's predictions are too many differences") {
   CHECK(!result.passed());
 }
 
+TEST_CASE(
+    "verify: a layer that was lowered to something else is found where it is, and only there") {
+  const auto model = test::quantized_model("tiny-resnet", true);
+  const Graph graph = lower(*model, test::model_images(1, 1));
+  for (const float wrong : {1.02f, 1.5f}) {  // file and checkpoint agree, the module does not
+    Graph forged = graph;
+    std::size_t at = 0;
+    while (!std::holds_alternative<Add>(forged.ops[at].what)) ++at;
+    std::get<Add>(forged.ops[at].what).first *= wrong;
+    const Graph file = reread(forged);
+    const Verification result = verify(file, &file, model.get(), batches_for(forged, 20));
+    CHECK(result.different_integers() == 0);
+    CHECK(result.graph_differences.empty());
+    CHECK(!result.passed());
+    for (std::size_t i = 0; i < result.layers.size(); ++i) {
+      CAPTURE(i);
+      CHECK(result.layers[i].followed() == (i != at + 1));
+    }
+    CHECK(result.off_codes() >= result.layers[at + 1].off);
+    if (wrong == 1.5f) CHECK(result.layers[at + 1].far > 0);
+  }
+}
+
+TEST_CASE("verify: the module has its quantizers back") {
+  const auto model = test::quantized_model("lenet5", false);
+  const std::vector<quant::Quantizer*> before = quant::quantizers(*model);
+  const Graph graph = lower(*model, test::model_images(1, 1));
+  CHECK(verify(graph, nullptr, model.get(), batches_for(graph, 3)).passed());
+  CHECK(quant::quantizers(*model) == before);
+}
+
 TEST_CASE("verification: what is allowed") {
   Verification result;
   CHECK(!result.passed());  // no samples
@@ -170,6 +202,15 @@ TEST_CASE("verification: what is allowed") {
   CHECK(!result.passed());
   result.module_correct = 9000;
   result.different_predictions = 11;
+  CHECK(!result.passed());
+  result.different_predictions = 0;
+  result.layers = {{"conv2d", "a", 5000, 0, 5, 0}, {"linear", "b", 5, 0, 1, 0}};
+  CHECK(result.passed());
+  CHECK(result.off_codes() == 6);
+  result.layers[0].off = 6;
+  CHECK(!result.passed());
+  result.layers[0].off = 5;
+  result.layers[0].far = 1;
   CHECK(!result.passed());
   result.has_module = false;
   CHECK(result.passed());

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "core/error.hpp"
+#include "models/run/recipe_files.hpp"
 #include "models/run/sweep_plan.hpp"
 
 namespace fraqat::sweep_test {
@@ -261,13 +262,18 @@ float.rate = 0.1
 }
 
 TEST_CASE("sweep: the sweeps that come with fraqat load, every row of them") {
-  for (const char* name :
-       {"lenet5-fashion", "lenet5-curriculum", "cnn-32-64-fashion", "resnet20-cifar10"}) {
+  int sweeps = 0;
+  const auto folder = std::filesystem::path(find_sweep("lenet5-fashion")).parent_path();
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() != ".toml") continue;
+    const std::string name = file.path().stem().string();
     CAPTURE(name);
     const Sweep sweep = load_sweep(name, {});
     CHECK(sweep.name == name);
     CHECK(sweep.rows.size() > 3);
+    ++sweeps;
   }
+  CHECK(sweeps >= 10);
 }
 
 }  // namespace fraqat::sweep_test

@@ -64,13 +64,24 @@ TEST_CASE("fake_quant: pooled in one op it has the bits, and gradients, of max_p
   check_pooled({9, 28, 28, 6}, {}, 2);   // chunks that end within a row of windows
   check_pooled({5, 32, 32, 17}, {}, 3);  // and rows of windows
   check_pooled({3, 9, 6, 5}, {3, 3, 0}, 4);
-  check_pooled({2, 5, 7, 19}, {}, 5);        // windows that leave pixels out
-  check_pooled({2, 5, 6, 3}, {3, 2, 1}, 6);  // and that overlap
+  check_pooled({2, 4, 128, 64}, {}, 5);  // a row as long as a chunk
   test::ShapeDice dice;
-  for (std::uint64_t i = 1; i < 60; ++i) {
+  int pooled = 0;
+  for (std::uint64_t i = 1; i < 200; ++i) {
     const test::PoolCase c = test::random_pool(dice);
+    if (!op::fake_quant_pools(c.x, {4, 1}, c.options)) continue;
     check_pooled(c.x, c.options, 10 * i);
+    ++pooled;
   }
+  CHECK(pooled > 10);
+}
+
+TEST_CASE("fake_quant: what it can pool") {
+  CHECK(op::fake_quant_pools({1, 4, 4, 3}, {2, 1}, {}));
+  CHECK_FALSE(op::fake_quant_pools({1, 4, 4, 3}, {2, 3}, {}));         // ranges of rows
+  CHECK_FALSE(op::fake_quant_pools({1, 5, 4, 3}, {2, 1}, {}));         // pixels left out
+  CHECK_FALSE(op::fake_quant_pools({1, 4, 4, 3}, {2, 1}, {2, 1, 0}));  // windows that overlap
+  CHECK_FALSE(op::fake_quant_pools({1, 4, 224, 64}, {2, 1}, {}));      // a row longer than a chunk
 }
 
 TEST_CASE("fake_quant: pooled, its threads agree to the bit") {
@@ -92,12 +103,13 @@ TEST_CASE("fake_quant: pooling is refused where the largest number need not win"
   options.pool = op::Pool2dOptions{};
   const Var negative(Tensor({2}, std::array<Real, 2>{Real(1.5), Real(-0.5)}));
   CHECK_THROWS_WITH_AS(op::fake_quant(x, negative, scale, zero, options),
-                       doctest::Contains("[fake_quant] pooling needs one range and weights of 0"),
+                       doctest::Contains("got weight -0.5 of a width of t; expected 0 or more"),
                        Error);
   const Var rows(Tensor({2, 2}, Real(0.5))), zeros(Tensor({2, 2}, Real(0)));
   const Var first(Tensor({2}, std::array<Real, 2>{1, 0}));
   CHECK_THROWS_WITH_AS(op::fake_quant(x, first, rows, zeros, options),
-                       doctest::Contains("got 2 ranges for t"), Error);
+                       doctest::Contains("[fake_quant] cannot pool: got x of [2, 4, 4, 1] with"),
+                       Error);
 }
 
 }  // namespace fraqat::fake_quant_pool_test

@@ -76,6 +76,8 @@ TEST_CASE("bits: evaluation is hard, whatever the policy") {
   for (const DirectForward forward : neighbours) {
     DirectBits policy(Widths::range(2, 8), forward, 4.6);
     CHECK(weights(policy) == std::vector<float>{0, 0, 0, 1, 0, 0, 0});
+    DirectBits tie(Widths::range(2, 8), forward, 4.5);  // as rounding to the nearest has it
+    CHECK(weights(tie) == std::vector<float>{0, 0, 0, 1, 0, 0, 0});
   }
 }
 

@@ -106,9 +106,11 @@ std::vector<std::vector<float>> behind_relu(const Combination& c, Way way) {
   const Var x(numbers, true);
   const TrainingStep step({1, 0, 0});
   Tape tape;
-  const Var y = way == Way::pooled      ? slot->pooled_of_rectified(x, {})
-                : way == Way::rectified ? op::max_pool2d(slot->of_rectified(x))
-                                        : op::max_pool2d((*slot)(op::relu(x)));
+  nn::Transform::Pooled done;
+  if (way == Way::apart) done.y = (*slot)(op::relu(x));
+  if (way == Way::rectified) done.y = slot->of_rectified(x);
+  if (way == Way::pooled) done = slot->pooled_of_rectified(x, {});
+  const Var y = done.pooled ? done.y : op::max_pool2d(done.y);
   tape.backward(op::sum(op::mul(y, Var(factors))));
   std::vector<std::vector<float>> all;
   const auto keep = [&](const Tensor& t) { all.emplace_back(t.data(), t.data() + t.size()); };

@@ -161,6 +161,8 @@ class Door(unittest.TestCase):
         mixed = run_json(self, "bench", "train", *small, "--quantize", "all", "--policy", "logits-mixture")
         self.assertEqual((step["policy"], mixed["policy"]), ("stochastic", "logits-mixture"))
         self.assertGreater(mixed["parameters"], step["parameters"])  # a logit for each width
+        alone = run_json(self, "bench", "train", *small, "--quantize", "weights-alone", "--profile")
+        self.assertEqual(alone["profile"]["fake_quant"]["calls"], 3)
         evaluation = run_json(self, "bench", "eval", *small)
         for result in (step, evaluation):
             self.assertEqual((result["model"], result["batch"], result["threads"]), ("mlp", 16, 1))

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "nn/state.hpp"
+#include "quant/bits_by_name.hpp"
 #include "tests/training/tiny_run.hpp"
 
 namespace fraqat::budget_search_test {
@@ -82,24 +83,52 @@ Found search(run::Recipe recipe, const nn::NamedTensors& start) {
   return found;
 }
 
-}  // namespace
-
-TEST_CASE("budget: held and used from any start, in bits and in bytes") {
+run::Recipe short_recipe() {
   run::Recipe recipe = test::tiny_recipe("lenet5-bn");
   recipe.batch = 16;
   recipe.train_limit = 160;
   recipe.test_limit = 32;
   recipe.float_training.epochs = 3;
-  nn::NamedTensors start;
-  {
-    const test::TinySession session(recipe);
-    const auto model = run::make_model(recipe);
-    run::train(*session, *model, recipe, recipe.float_training, {"float"});
-    start = nn::state_of(*model);
-  }
   recipe.search.epochs = 8;
   recipe.bit_rate = 0.05;
   recipe.activation.average_bits = 3.3;
+  return recipe;
+}
+
+/// The float network of the recipe.
+const nn::NamedTensors& float_network() {
+  static const nn::NamedTensors trained = [] {
+    const run::Recipe recipe = short_recipe();
+    const test::TinySession session(recipe);
+    const auto model = run::make_model(recipe);
+    run::train(*session, *model, recipe, recipe.float_training, {"float"});
+    return nn::state_of(*model);
+  }();
+  return trained;
+}
+
+}  // namespace
+
+TEST_CASE("budget: held and used by every policy from 3, 5 and 7.75 bits") {
+  bool bytes = false;
+  for (const std::string& bits : quant::bit_policies()) {
+    if (bits == "fixed" || bits == "schedule") continue;
+    for (const double begin : {3.0, 5.0, 7.75}) {
+      CAPTURE(bits);
+      CAPTURE(begin);
+      run::Recipe recipe = short_recipe();
+      recipe.weight.bits = recipe.activation.bits = bits;
+      recipe.weight.start = recipe.activation.start = begin;
+      recipe.weight.average_bits = bytes ? 0 : 2.7;
+      recipe.weight.bytes = bytes ? 24000 : 0;
+      search(recipe, float_network());
+      bytes = !bytes;
+    }
+  }
+}
+
+TEST_CASE("budget: held and used from any start, in bits and in bytes") {
+  run::Recipe recipe = short_recipe();
   for (const bool bytes : {false, true})
     for (const double begin : {3.0, 5.0, 7.75, 0.0}) {
       CAPTURE(bytes);
@@ -108,7 +137,7 @@ TEST_CASE("budget: held and used from any start, in bits and in bytes") {
       recipe.weight.bytes = bytes ? 24000 : 0;
       recipe.weight.random_start = recipe.activation.random_start = begin == 0;
       recipe.weight.start = recipe.activation.start = begin == 0 ? 3 : begin;
-      const Found found = search(recipe, start);
+      const Found found = search(recipe, float_network());
       CHECK(found.weight.size() >= 3);
       CHECK(found.activation.size() >= 2);
     }

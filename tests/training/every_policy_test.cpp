@@ -85,6 +85,47 @@ TEST_CASE("every policy: what prices and entropy ask of a width is not taken for
                        Error);
 }
 
+namespace {
+
+/// What the price of a bit pushes at b = 4.5 after no task at all, summed over weights and over
+/// activations.
+std::pair<double, double> pushes(const std::string& priced) {
+  run::Recipe recipe = recipe_of("stochastic");
+  recipe.lambda = 1;
+  recipe.priced = priced;
+  const auto model = run::make_model(recipe);
+  const test::TinySession session(recipe);
+  test::quantize(*model, *session, recipe);
+  run::BitSearch search(*model, recipe);
+  search.after_backward();
+  std::pair<double, double> sums;
+  for (quant::Quantizer* q : quant::quantizers(*model))
+    if (const Var parameter = q->bits().parameter(); parameter && parameter.grad())
+      (q->info().role == quant::Role::weight ? sums.first : sums.second) +=
+          static_cast<double>(parameter.grad().item());
+  return sums;
+}
+
+}  // namespace
+
+TEST_CASE("every policy: what is priced, and what a bit everywhere costs then") {
+  const auto check = [](const char* priced, double weights, double activations) {
+    CAPTURE(std::string(priced));
+    const auto [pushed, activations_pushed] = pushes(priced);
+    CHECK(pushed == doctest::Approx(weights).epsilon(1e-4));
+    CHECK(activations_pushed == doctest::Approx(activations).epsilon(1e-4));
+  };
+  check("bits", 3, 2);  // tensors of an mlp
+  check("average_bits", 1, 1);
+  check("bytes", 1, 0);
+  const auto [peak_weights, peak_activations] = pushes("activation_bytes");
+  CHECK(peak_weights == 0);
+  CHECK(peak_activations > 0);
+  const auto [left, right] = pushes("bops");
+  CHECK(left > 0);
+  CHECK(right > 0);
+}
+
 TEST_CASE("every policy: the temperature falls as the recipe says, entropy is paid for") {
   run::Recipe recipe = recipe_of("logits-mixture");
   recipe.temperature_start = 2;
