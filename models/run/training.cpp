@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/augment.hpp"
 #include "data/loader.hpp"
-#include "models/run/batch_norm.hpp"
+#include "models/run/batches.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/late_changes.hpp"
 #include "models/run/objective.hpp"
@@ -15,23 +14,6 @@
 
 namespace fraqat::run {
 namespace {
-
-data::LoaderOptions loader_options(const Recipe& recipe) {
-  data::LoaderOptions options;
-  options.batch = recipe.batch;
-  options.drop_last = true;
-  options.seed = recipe.seed;
-  return options;
-}
-
-/// What training sees of `set`, and batch-norm statistics are of; calibration sees it as it is.
-std::shared_ptr<const data::Dataset> augmented(std::shared_ptr<const data::Dataset> set,
-                                               const Recipe& recipe) {
-  if (recipe.augment == "none") return set;
-  constexpr Index padding = 4;
-  set = std::make_shared<data::RandomCrop>(std::move(set), padding, recipe.seed);
-  return std::make_shared<data::RandomFlip>(std::move(set), recipe.seed);
-}
 
 /// What one step learns from: a batch, and what the teacher says of it.
 struct Lesson {
@@ -274,48 +256,6 @@ class Run {
 Score train(const Session& session, nn::Module& model, const Recipe& recipe,
             const Training& training, const Stretch& stretch, BitSearch* search) {
   return Run(session, model, recipe, training, stretch, search).all();
-}
-
-void calibrate(const Session& session, nn::Module& model) {
-  const Recipe& recipe = session.recipe();
-  data::Loader loader(session.train(), loader_options(recipe));
-  quant::set_mode(model, quant::Quantizer::Mode::observe);
-  session.observer().phase("calibrate", recipe.calibration_batches);
-  loader.start_epoch(0);
-  for (int i = 0; i < recipe.calibration_batches; ++i) {
-    const data::Batch* batch = loader.next();
-    if (!batch) break;
-    model(Var(batch->images));
-    session.observer().step(i + 1, 0);
-    if (!session.observer().stopping()) continue;
-    quant::detach(model);
-    session.stop(model, recipe, "calibrate");
-  }
-  quant::calibrated(model);
-}
-
-void reestimate_batch_norm(const Session& session, nn::Module& model, const Recipe& recipe) {
-  const std::vector<nn::BatchNorm*> norms = norms_of(model);
-  const int batches = recipe.reestimate_batches;
-  if (norms.empty() || batches == 0) return;
-  const Real momentum = norms[0]->options.momentum;
-  data::Loader loader(augmented(session.train(), recipe), loader_options(recipe));
-  session.observer().phase("re-estimate", batches);
-  std::uint32_t epoch = 0;
-  loader.start_epoch(epoch);
-  for (int i = 0; i < batches; ++i) {
-    const data::Batch* batch = loader.next();
-    if (!batch) {
-      loader.start_epoch(++epoch);
-      batch = loader.next();
-    }
-    for (nn::BatchNorm* norm : norms) norm->options.momentum = Real(1) / Real(i + 1);
-    TrainingStep step({recipe.seed, epoch, static_cast<std::uint32_t>(batch->step)}, false);
-    model(Var(batch->images));
-    session.observer().step(i + 1, 0);
-    session.stop_if_asked(model, recipe, "re-estimate");
-  }
-  for (nn::BatchNorm* norm : norms) norm->options.momentum = momentum;
 }
 
 }  // namespace fraqat::run
