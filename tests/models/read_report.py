@@ -1,4 +1,4 @@
-"""read_report.py PAGE: complains unless the page is well formed and complete in itself."""
+"""read_report.py PAGE...: complains unless each page is well formed and complete in itself."""
 
 import re
 import sys
@@ -44,17 +44,23 @@ class Page(HTMLParser):
             self.wrong.append(f"</{tag}> closes nothing")
 
 
-text = open(sys.argv[1], encoding="utf-8").read()
-page = Page()
-page.feed(text)
-page.close()
-if page.open:
-    page.wrong.append(f"never closed: {page.open}")
-for address in re.findall(r"(?:https?:)?//[\w.][^\s\"'<>]*|url\(|@import", text):
-    if address != NAMESPACE:
-        page.wrong.append(f"refers to {address}")
-for tag in ("html", "head", "body", "main", "title", "h1"):
-    if tag != "title" and page.count.get(tag) != 1:
-        page.wrong.append(f"{page.count.get(tag, 0)} <{tag}>")
-print("\n".join(page.wrong) or "fine")
-sys.exit(1 if page.wrong else 0)
+
+def faults(path):
+    text = open(path, encoding="utf-8").read()
+    page = Page()
+    page.feed(text)
+    page.close()
+    if page.open:
+        page.wrong.append(f"never closed: {page.open}")
+    for address in re.findall(r"(?:https?:)?//[\w.][^\s\"'<>]*|url\(|@import", text):
+        if address != NAMESPACE:
+            page.wrong.append(f"refers to {address}")
+    for tag in ("html", "head", "body", "main", "title", "h1"):
+        if tag != "title" and page.count.get(tag) != 1:
+            page.wrong.append(f"{page.count.get(tag, 0)} <{tag}>")
+    return page.wrong
+
+
+wrong = [fault for path in sys.argv[1:] for fault in faults(path)]
+print("\n".join(wrong) or "fine")
+sys.exit(1 if wrong else 0)

@@ -165,7 +165,7 @@ TEST_CASE(
     CAPTURE(c.range);
     const auto apart = behind_relu(c, Way::apart);
     CHECK(behind_relu(c, Way::rectified) == apart);
-    CHECK(behind_relu(c, Way::pooled) == apart);
+    if (c.range == "learned") CHECK(behind_relu(c, Way::pooled) == apart);  // others do not pool
   }
 }
 
