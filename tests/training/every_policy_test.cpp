@@ -22,14 +22,23 @@ run::Recipe recipe_of(const std::string& bits) {
   return recipe;
 }
 
+/// A search that is about to begin; the recipe outlives it.
+struct Beginning {
+  explicit Beginning(const run::Recipe& recipe) : session(recipe), model(run::make_model(recipe)) {
+    test::quantize(*model, *session, recipe);
+    search = std::make_unique<run::BitSearch>(*model, recipe);
+  }
+
+  test::TinySession session;
+  std::unique_ptr<nn::Module> model;
+  std::unique_ptr<run::BitSearch> search;
+};
+
 /// Average width of the weights after a search.
 double searched_bits(const run::Recipe& recipe) {
-  const test::TinySession session(recipe);
-  const auto model = run::make_model(recipe);
-  test::quantize(*model, *session, recipe);
-  run::BitSearch search(*model, recipe);
-  run::train(*session, *model, recipe, recipe.search, {"search"}, &search);
-  return quant::average_bits(quant::quantizers(*model), quant::Role::weight, false);
+  const Beginning at(recipe);
+  run::train(*at.session, *at.model, recipe, recipe.search, {"search"}, at.search.get());
+  return quant::average_bits(quant::quantizers(*at.model), quant::Role::weight, false);
 }
 
 bool learns(const std::string& bits) { return bits != "fixed" && bits != "schedule"; }
@@ -69,18 +78,17 @@ TEST_CASE("every policy: what prices and entropy ask of a width is not taken for
   run::Recipe recipe = recipe_of("logits-mixture");
   recipe.entropy = 0.1;
   recipe.lambda = 0.1;
-  const auto model = run::make_model(recipe);
-  const test::TinySession session(recipe);
-  test::quantize(*model, *session, recipe);
-  run::BitSearch search(*model, recipe);
-  search.before_step(0.5);
-  search.after_backward();  // of no task at all
+  const Beginning at(recipe);
+  const auto& model = at.model;
+  const auto& search = at.search;
+  search->before_step(0.5);
+  search->after_backward();  // of no task at all
   Real pushed = 0;
   for (quant::Quantizer* q : quant::quantizers(*model))
     if (const Var parameter = q->bits().parameter())
       for (const Real g : parameter.grad().span()) pushed = std::max(pushed, std::abs(g));
   CHECK(pushed > 0);
-  CHECK_THROWS_WITH_AS(search.check_alive(),
+  CHECK_THROWS_WITH_AS(search->check_alive(),
                        doctest::Contains("is not being learned: its task gradient was exactly 0"),
                        Error);
 }
@@ -93,11 +101,10 @@ std::pair<double, double> pushes(const std::string& priced) {
   run::Recipe recipe = recipe_of("stochastic");
   recipe.lambda = 1;
   recipe.priced = priced;
-  const auto model = run::make_model(recipe);
-  const test::TinySession session(recipe);
-  test::quantize(*model, *session, recipe);
-  run::BitSearch search(*model, recipe);
-  search.after_backward();
+  const Beginning at(recipe);
+  const auto& model = at.model;
+  const auto& search = at.search;
+  search->after_backward();
   std::pair<double, double> sums;
   for (quant::Quantizer* q : quant::quantizers(*model))
     if (const Var parameter = q->bits().parameter(); parameter && parameter.grad())
@@ -130,10 +137,9 @@ TEST_CASE("every policy: the temperature falls as the recipe says, entropy is pa
   run::Recipe recipe = recipe_of("logits-mixture");
   recipe.temperature_start = 2;
   recipe.temperature_end = 0.5;
-  const auto model = run::make_model(recipe);
-  const test::TinySession session(recipe);
-  test::quantize(*model, *session, recipe);
-  run::BitSearch search(*model, recipe);
+  const Beginning at(recipe);
+  const auto& model = at.model;
+  const auto& search = at.search;
   quant::BitPolicy* policy = nullptr;
   for (quant::Quantizer* q : quant::quantizers(*model))
     if (q->bits().parameter()) policy = &q->bits();
@@ -145,7 +151,7 @@ TEST_CASE("every policy: the temperature falls as the recipe says, entropy is pa
   };
   const auto bits_after = [&](const char* schedule, double progress) {
     recipe.temperature_schedule = schedule;
-    search.before_step(progress);
+    search->before_step(progress);
     return policy->bits();
   };
   CHECK(bits_after("exponential", 0.5) == doctest::Approx(bits_at(1)));
@@ -153,14 +159,14 @@ TEST_CASE("every policy: the temperature falls as the recipe says, entropy is pa
   CHECK(bits_after("linear", 0.25) == doctest::Approx(bits_at(1.625)));
   CHECK(bits_after("cosine", 0.25) == doctest::Approx(bits_at(1.25 + 0.75 * 0.70710678)));
   CHECK(bits_after("constant", 0.9) == doctest::Approx(bits_at(2)));
-  CHECK_FALSE(static_cast<bool>(search.cost()));
+  CHECK_FALSE(static_cast<bool>(search->cost()));
   recipe.entropy = 0.04;
-  search.before_step(0.5);
+  search->before_step(0.5);
   double entropy = 0;
   for (quant::Quantizer* q : quant::quantizers(*model))
     if (const Var h = q->bits().entropy_on_tape()) entropy += double(h.value().item());
   REQUIRE(entropy > 0);
-  CHECK(double(search.cost().value().item()) == doctest::Approx(0.02 * entropy).epsilon(1e-4));
+  CHECK(double(search->cost().value().item()) == doctest::Approx(0.02 * entropy).epsilon(1e-4));
 }
 
 }  // namespace fraqat::every_policy_test
