@@ -35,7 +35,8 @@ class Neighbourhood {
       }
       for (std::size_t down = 0; down < items_.size(); ++down) {
         if (raised[down] != bits[down] || !step(paid = raised, down, -1)) continue;
-        if (within(budgets_, paid)) all.push_back({up, down, expected(paid) - now});
+        if (within(budgets_, paid) && uses(paid, bits))
+          all.push_back({up, down, expected(paid) - now});
       }
     }
     std::stable_sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) {
@@ -68,6 +69,13 @@ class Neighbourhood {
             moved.push_back(other);
     }
     return true;
+  }
+
+  /// True if each budget is used to 99 %, or as far as at `before`.
+  bool uses(const std::vector<Width>& bits, const std::vector<Width>& before) const {
+    return std::all_of(budgets_.begin(), budgets_.end(), [&](const Budget& budget) {
+      return budget.cost.exact(bits) >= std::min(0.99 * budget.target, budget.cost.exact(before));
+    });
   }
 
   double expected(const std::vector<Width>& bits) const {

@@ -50,13 +50,15 @@ std::vector<quant::Width> allowed_widths(const Recipe& recipe, const quant::Quan
     const auto& own = weight ? weights : activations;
     return own.empty() ? both : own;
   };
+  const double most = widest(weight ? recipe.weight : recipe.activation, recipe.curriculum);
   std::vector<quant::Width> all;
   for (const int bits : of_side(recipe.allowed, recipe.allowed_weight, recipe.allowed_activation))
-    if (info.widths.find(bits) >= 0) all.push_back(bits);
+    if (info.widths.find(bits) >= 0 && bits <= most) all.push_back(bits);
   for (const int levels : of_side(recipe.allowed_levels, recipe.allowed_levels_weight,
                                   recipe.allowed_levels_activation)) {
     const auto width = quant::Width::of_levels(levels);
-    if (quant::has_levels(info.widths, info.coding, width)) all.push_back(width);
+    if (quant::has_levels(info.widths, info.coding, width) && width.level_bits(info.coding) <= most)
+      all.push_back(width);
   }
   const auto finer = [&](const quant::Width& a, const quant::Width& b) {
     const double one = a.level_bits(info.coding), other = b.level_bits(info.coding);
@@ -96,7 +98,8 @@ std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) 
     item.allowed = is_learned(q) ? allowed_widths(recipe_, q)
                                  : std::vector<quant::Width>{q.hard_width(sites_[k].row)};
     check(!item.allowed.empty(), "[round] no allowed width is a candidate of ", item.name,
-          "; try round.allowed between ", widths.lowest(), " and ", widths.highest());
+          "; try round.allowed between ", widths.lowest(), " and ", widths.highest(),
+          ", below the end of a curriculum that caps it");
     items.push_back(std::move(item));
   }
   return items;

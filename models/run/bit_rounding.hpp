@@ -20,7 +20,8 @@ struct LearnedBits {
 using TrueLoss = std::function<double()>;
 
 /// The widths that a tensor may be rounded to, rising: whole ones that are candidates, and level
-/// counts that its codes have; without those that another is as fine as, at no more bits.
+/// counts that its codes have, none above the end of a curriculum that caps it; without those that
+/// another is as fine as, at no more bits.
 std::vector<quant::Width> allowed_widths(const Recipe& recipe, const quant::Quantizer& quantizer);
 
 /// Makes learned widths whole as a recipe says.

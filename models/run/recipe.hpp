@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -68,6 +69,11 @@ struct Descent {
 
   bool operator==(const Descent&) const = default;
 };
+
+/// The widest that tensors of a side may be once their widths are whole.
+inline double widest(const Tensors& side, const Descent& plan) {
+  return side.cap ? std::min<double>(side.highest, plan.widths.back()) : side.highest;
+}
 
 /// What a network may cost in all; 0: no such budget.
 struct Budgets {

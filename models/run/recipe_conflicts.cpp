@@ -143,11 +143,13 @@ Conflict conflict_in_allowed(const Recipe& r, bool weights) {
     return {allowed.levels_key,
             "got some with quant.weight.bits_per_channel = true, whose channels are stored in "
             "whole bits; expected none for weights; try round.allowed_levels_activation"};
-  const auto whole = [&](int bits) { return bits >= t.lowest && bits <= t.highest; };
+  const double most = widest(t, r.curriculum);
+  const auto whole = [&](int bits) { return bits >= t.lowest && bits <= most; };
   const auto counted = [&](int levels) {
     const auto has = [&](quant::Coding coding) {
-      return quant::has_levels(quant::Widths::range(t.lowest, t.highest), coding,
-                               quant::Width::of_levels(levels));
+      const auto width = quant::Width::of_levels(levels);
+      return quant::has_levels(quant::Widths::range(t.lowest, t.highest), coding, width) &&
+             width.level_bits(coding) <= most;
     };
     return has(!weights         ? quant::Coding::natural
                : t.narrow_range ? quant::Coding::symmetric
@@ -156,8 +158,8 @@ Conflict conflict_in_allowed(const Recipe& r, bool weights) {
   if (std::none_of(allowed.bits.begin(), allowed.bits.end(), whole) &&
       std::none_of(allowed.levels.begin(), allowed.levels.end(), counted))
     return {allowed.bits_key, "got no width from " + section + ".lowest = " + to_text(t.lowest) +
-                                  " to highest = " + to_text(t.highest) +
-                                  "; expected at least one"};
+                                  " to " + (most < t.highest ? "its cap = " : "highest = ") +
+                                  to_text(most) + "; expected at least one"};
   return {};
 }
 

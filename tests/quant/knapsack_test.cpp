@@ -256,4 +256,20 @@ TEST_CASE("exchange: goes downhill on the true loss, within the budgets and the 
   CHECK(asked == 3);
 }
 
+TEST_CASE("exchange: what was used of a budget stays used") {
+  // The true loss likes the large tensor best at few bits: nothing but the budget keeps it up.
+  const std::vector<RoundingItem> items = {{"large", 4, 1000, 1, {2, 3, 4, 5, 6}},
+                                           {"small", 4, 10, 1, {2, 3, 4, 5, 6}},
+                                           {"other", 4, 10, 1, {2, 3, 4, 5, 6}}};
+  const Sum bits{{{0, Sum::none, 1000}, {1, Sum::none, 10}, {2, Sum::none, 10}}, 0, 1020, false};
+  const std::vector<Budget> budgets = {{Cost{"weight", "average_bits", {bits}}, 4}};
+  const auto truth = [](const std::vector<quant::Width>& b) {
+    return b[0].bits() + std::pow(4.0, -b[1].bits()) + 0.25 * std::pow(4.0, -b[2].bits());
+  };
+  const quant::Exchange found = quant::exchange_widths(items, budgets, {}, {4, 4, 4}, 200, truth);
+  CHECK(found.tried > 0);
+  CHECK(found.bits[0] == quant::Width(4));
+  CHECK(budgets[0].cost.exact(found.bits) >= 0.99 * 4);
+}
+
 }  // namespace fraqat::knapsack_test

@@ -163,4 +163,24 @@ TEST_CASE("curriculum: a budget and a cap hold together") {
   }
 }
 
+TEST_CASE("curriculum: a cap holds when widths become whole, too") {
+  run::Recipe recipe = schedule_recipe();
+  recipe.weight.bits = "stochastic";
+  recipe.weight.start = 8;
+  recipe.weight.average_bits = 6;  // more than the cap lets anybody have
+  recipe.allowed_levels = {9, 11, 15, 17};
+  const auto widest_of = [&](bool cap) {
+    recipe.weight.cap = cap;
+    run::Observer silent;
+    const test::TemporaryDirectory folder;
+    const auto result = run::run(recipe, {folder.path(), {}, {}, {}}, silent);
+    double most = 0;
+    for (const auto& tensor : result["tensors"])
+      if (tensor["role"] == "weight") most = std::max(most, tensor["bits"].get<double>());
+    return most;
+  };
+  CHECK(widest_of(true) == recipe.curriculum.widths.back());
+  CHECK(widest_of(false) > recipe.curriculum.widths.back());
+}
+
 }  // namespace fraqat::curriculum_test
