@@ -139,6 +139,11 @@ class Door(unittest.TestCase):
             self.assertEqual(result.returncode, 3)
             self.assertIn("damaged", result.stdout)
         self.refused("data", "fetch", "mnist", text="FRAQAT_DATA", code=1)
+        with tempfile.TemporaryDirectory() as empty:
+            out = Path(empty) / "run"
+            self.refused("train", "--recipe", "lenet5-mnist", "--out", out, text="is not found",
+                         code=3, FRAQAT_DATA=empty, XDG_CACHE_HOME=empty)
+            self.assertFalse(out.exists())
         self.refused("data", "verify", "mnits", text="expected one of")
 
     def test_an_installed_program_finds_its_recipes(self):
