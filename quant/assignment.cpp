@@ -15,18 +15,17 @@ using Ways = std::vector<std::vector<double>>;
 
 class Cells {
  public:
-  Cells(const std::vector<RoundingItem>& items, Index limit, CostUnit unit)
-      : items_(items), unit_(unit), size_(std::max<Index>(1, limit / most_cells)) {}
+  Cells(const std::vector<RoundingItem>& items, Index limit)
+      : items_(items), size_(std::max<Index>(1, limit / most_cells)) {}
 
   /// Cells that item `k` fills at a width, the last one perhaps in part.
   Index of(std::size_t k, const Width& width) const {
-    return (cost_of(items_[k], width, unit_) + size_ - 1) / size_;
+    return (bits_of(items_[k].elements, width) + size_ - 1) / size_;
   }
   Index size() const { return size_; }
 
  private:
   const std::vector<RoundingItem>& items_;
-  CostUnit unit_;
   Index size_;
 };
 
@@ -74,23 +73,24 @@ Index least_filled(const std::vector<double>& ways, Index limit, Index slack, In
 
 }  // namespace
 
-Rounded random_assignment(const std::vector<RoundingItem>& items, Index limit, CostUnit unit,
-                          const Philox& random) {
+std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Index limit,
+                                     const Philox& random) {
   check_items(items);
-  const Cells cells(items, limit, unit);
+  const Cells cells(items, limit);
   const Index capacity = limit / cells.size();
   const Ways ways = count_ways(items, cells, capacity);
   // Every item may fill one cell in part: so much of the count may be air.
   const Index slack = cells.size() == 1 ? 0 : static_cast<Index>(items.size());
   const Index from = least_filled(ways[0], limit, slack, cells.size());
   check(from >= 0, "[round] no assignment fits the budget: got ", limit,
-        unit == CostUnit::bits ? " bits" : " bytes", "; try a larger budget or smaller widths");
+        " bits; expected at least those of the smallest allowed widths; try a larger budget or "
+        "smaller widths");
   const auto u = [&](std::uint32_t block) {
     return static_cast<double>(uniform(random({0, 0, 0, block})[0]));
   };
   Index left =
       draw(from, capacity + 1, u(0), [&](Index c) { return ways[0][static_cast<std::size_t>(c)]; });
-  Rounded result{{}, 0, limit};
+  std::vector<Width> drawn;
   for (std::size_t k = 0; k < items.size(); ++k) {
     const std::vector<Width>& allowed = items[k].allowed;
     const Index chosen = draw(
@@ -100,10 +100,9 @@ Rounded random_assignment(const std::vector<RoundingItem>& items, Index limit, C
         });
     const Width bits = allowed[static_cast<std::size_t>(chosen)];
     left -= cells.of(k, bits);
-    result.bits.push_back(bits);
-    result.cost += cost_of(items[k], bits, unit);
+    drawn.push_back(bits);
   }
-  return result;
+  return drawn;
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

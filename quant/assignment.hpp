@@ -6,13 +6,13 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 /// A width for every item, drawn evenly from all assignments of allowed widths
-/// that cost at most `limit` and, where there are such, at least 99 % of it; what
+/// that take at most `limit` bits and, where there are such, at least 99 % of it; what
 /// the items learned plays no part.  The yardstick of a learned assignment: it
 /// should beat the mean of a few of these.
 ///
 /// Costs are counted in cells of 1/8192 of the limit, rounded up, so the limit is
 /// never exceeded.  An Error tells if it is below the least there is.
-Rounded random_assignment(const std::vector<RoundingItem>& items, Index limit, CostUnit unit,
-                          const Philox& random);
+std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Index limit,
+                                     const Philox& random);
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

@@ -15,7 +15,7 @@ std::vector<RoundingItem> coupled(std::vector<RoundingItem> items, const Couples
           items[b].allowed.end())
         common.push_back(bits);
     check(!common.empty(), "[round] ", items[a].name, " and ", items[b].name,
-          " must have the same width, but no allowed width is common to both; try "
+          " must have the same width: got no allowed width that both have; expected one; try "
           "round.couple_adds = false, or the same allowed widths");
     for (const std::size_t k : {a, b})
       for (std::size_t i = 0; i < items.size(); ++i)

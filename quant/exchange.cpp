@@ -20,6 +20,12 @@ class Neighbourhood {
       losses_.emplace_back();
       for (std::size_t i = 0; i < item.allowed.size(); ++i) losses_.back().push_back(item.loss(i));
     }
+    counted_.resize(items.size());
+    for (const Budget& budget : budgets)
+      for (const Sum& sum : budget.cost.sums)
+        for (const Sum::Term& term : sum.terms)
+          for (const std::size_t k : {term.left, term.right})
+            if (k != Sum::none) counted_[k] = true;
   }
 
   /// All exchanges, those that promise most first.
@@ -28,7 +34,7 @@ class Neighbourhood {
     const double now = expected(bits);
     std::vector<Width> raised = bits, paid;
     for (std::size_t up = 0; up < items_.size(); ++up, raised = bits) {
-      if (!step(raised, up, 1)) continue;
+      if (!counted_[up] || !step(raised, up, 1)) continue;
       if (within(budgets_, raised)) {
         all.push_back({up, up, expected(raised) - now});
         continue;
@@ -71,10 +77,11 @@ class Neighbourhood {
     return true;
   }
 
-  /// True if each budget is used to 99 %, or as far as at `before`.
+  /// True if each budget that was used to 99 % at `before` still is.
   bool uses(const std::vector<Width>& bits, const std::vector<Width>& before) const {
     return std::all_of(budgets_.begin(), budgets_.end(), [&](const Budget& budget) {
-      return budget.cost.exact(bits) >= std::min(0.99 * budget.target, budget.cost.exact(before));
+      const double full = 0.99 * budget.target;
+      return budget.cost.exact(before) < full || budget.cost.exact(bits) >= full;
     });
   }
 
@@ -88,6 +95,7 @@ class Neighbourhood {
   const std::vector<Budget>& budgets_;
   const Couples& couples_;
   std::vector<std::vector<double>> losses_;
+  std::vector<char> counted_;  // in a budget: the others are at their nearest width and stay
 };
 
 }  // namespace

@@ -17,7 +17,8 @@ struct Exchange {
 /// Tries at most `most` exchanges within the budgets: one tensor a width up, and
 /// where the budgets then need it, another one down.  Keeps each that lowers `loss`,
 /// the true loss at the widths given; those of least expected loss are tried first.
-/// None leaves more than 1 % of a budget unused that was used before.
+/// None leaves more than 1 % of a budget unused that was used before, and what no budget
+/// counts stays as it is.
 Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
                          const Couples& couples, std::vector<Width> bits, int most,
                          const std::function<double(const std::vector<Width>&)>& loss);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/error.hpp"
 
@@ -79,8 +80,9 @@ void prune(std::vector<Single>& states, Index bucket) {
   states = std::move(kept);
 }
 
-/// The best of those within the limit, if possible among those that fill it.
-std::size_t choose(const std::vector<Single>& states, Index limit) {
+/// The best of those within the limit, if possible among those that fill it; and whether it is
+/// the best of all.
+std::pair<std::size_t, bool> choose(const std::vector<Single>& states, Index limit) {
   const auto best_from = [&](double least_cost) {
     std::size_t best = states.size();
     for (std::size_t i = 0; i < states.size(); ++i)
@@ -89,8 +91,9 @@ std::size_t choose(const std::vector<Single>& states, Index limit) {
         best = i;
     return best;
   };
-  const std::size_t full = best_from(0.99 * static_cast<double>(limit));
-  return full < states.size() ? full : best_from(0);
+  const std::size_t full = best_from(0.99 * static_cast<double>(limit)), best = best_from(0);
+  if (full == states.size()) return {best, true};
+  return {full, states[full].loss <= states[best].loss};
 }
 
 template <class Steps>
@@ -116,7 +119,10 @@ Packing pack_one_limit(const Items& items, Index limit) {
     prune(states, std::max<Index>(1, limit / 512));
     table.push_back(std::move(states));
   }
-  return packing_of(items, 1, walk_back(table, choose(table.back(), limit)));
+  const auto [at, exact] = choose(table.back(), limit);
+  Packing packing = packing_of(items, 1, walk_back(table, at));
+  packing.exact = exact;
+  return packing;
 }
 
 bool no_dearer(const std::vector<Index>& a, const std::vector<Index>& b) {

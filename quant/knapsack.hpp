@@ -26,8 +26,9 @@ struct Packing {
 ///
 /// Dynamic programming over the items, keeping every state that no other dominates and
 /// that may still become better than the relaxation.
-/// With one limit and at most 200 items, if the best packing uses less than 99 % of it, the
-/// best that uses more is taken, if there is any.  With several limits, or more items, and more
+/// With one limit and at most 200 items, if the best packing uses less than 99 % of it, a
+/// fuller one is taken, if there is any: the best of those that were kept, one for each 1/512 of
+/// the limit at every item.  With several limits, or more items, and more
 /// than ten thousand states it becomes a relaxation: prices on the limits, found by bisection,
 /// then exchanges of one or two choices until none is better; `exact` tells.
 ///

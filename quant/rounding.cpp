@@ -4,16 +4,9 @@
 #include <cmath>
 
 #include "core/error.hpp"
-#include "quant/knapsack.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
-
-Index least_cost(const std::vector<RoundingItem>& items, CostUnit unit) {
-  Index least = 0;
-  for (const RoundingItem& item : items) least += cost_of(item, item.allowed.front(), unit);
-  return least;
-}
 
 Width round_one(const RoundingItem& item, Rounding rounding) {
   const std::vector<Width>& allowed = item.allowed;
@@ -47,10 +40,6 @@ double expected_loss(const std::vector<RoundingItem>& items, const std::vector<W
   return sum;
 }
 
-Index cost_of(const RoundingItem& item, const Width& width, CostUnit unit) {
-  return unit == CostUnit::bits ? bits_of(item.elements, width) : width.bytes(item.elements);
-}
-
 void check_items(const std::vector<RoundingItem>& items) {
   for (const RoundingItem& item : items) {
     check(!item.allowed.empty(), "[round] no allowed width for ", item.name);
@@ -78,29 +67,7 @@ Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding) {
   check_items(items);
   check(rounding != Rounding::budget, "[round] rounding to a budget needs a budget");
   Rounded result;
-  for (const RoundingItem& item : items) {
-    result.bits.push_back(round_one(item, rounding));
-    result.cost += cost_of(item, result.bits.back(), CostUnit::bits);
-  }
-  return result;
-}
-
-Rounded round_to_budget(const std::vector<RoundingItem>& items, Index limit, CostUnit unit) {
-  check_items(items);
-  const Index least = least_cost(items, unit);
-  check(least <= limit, "[round] the budget is below the least there is: got ", limit,
-        unit == CostUnit::bits ? " bits" : " bytes", "; expected at least ", least,
-        "; try a larger budget or smaller allowed widths");
-  std::vector<std::vector<Choice>> choices;
-  for (const RoundingItem& item : items) {
-    choices.emplace_back();
-    for (std::size_t i = 0; i < item.allowed.size(); ++i)
-      choices.back().push_back({item.loss(i), {cost_of(item, item.allowed[i], unit)}});
-  }
-  const Packing packing = pack(choices, {limit});
-  Rounded result{{}, packing.costs[0], limit};
-  for (std::size_t k = 0; k < items.size(); ++k)
-    result.bits.push_back(items[k].allowed[packing.chosen[k]]);
+  for (const RoundingItem& item : items) result.bits.push_back(round_one(item, rounding));
   return result;
 }
 

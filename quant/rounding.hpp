@@ -37,10 +37,8 @@ struct RoundingItem {
 };
 
 struct Rounded {
-  std::vector<Width> bits;    // one for each item
-  Index cost = 0, limit = 0;  // of one limit
-  bool exact = true;          // no other widths lose less, as far as losses are known
-  double used() const { return limit ? static_cast<double>(cost) / static_cast<double>(limit) : 0; }
+  std::vector<Width> bits;  // one for each item
+  bool exact = true;        // no other widths lose less, as far as losses are known
 };
 
 /// Each width by itself: the nearest allowed one (ties go up), the next at or
@@ -50,28 +48,18 @@ Rounded round_each(const std::vector<RoundingItem>& items, Rounding rounding);
 /// The loss expected of all items at these widths, each one of those allowed.
 double expected_loss(const std::vector<RoundingItem>& items, const std::vector<Width>& bits);
 
-/// What an item costs at a width: bits (N b), or whole bytes (ceil(N b / 8)).
-enum class CostUnit { bits, bytes };
-Index cost_of(const RoundingItem& item, const Width& width, CostUnit unit);
-
 /// An Error names the first item without allowed widths, with unsorted ones, or
 /// with a learned width that is no number.
 void check_items(const std::vector<RoundingItem>& items);
 
-/// The widths of least expected loss among all whose cost is at most `limit`.
-/// Quantization noise falls by 4 with every bit, so an item expects to lose
-/// sensitivity 4^(b - a) at width a.  Exact: dynamic programming over the items,
-/// keeping every (cost, loss) that no other dominates.  If the best one uses less
-/// than 99 % of the limit, the best that uses more is taken, if there is any.
-///
-/// An Error tells the least cost there is when even that is above the limit.
-Rounded round_to_budget(const std::vector<RoundingItem>& items, Index limit, CostUnit unit);
-
 /// Tensors, by position, that must share one width.
 using Couples = std::vector<std::pair<std::size_t, std::size_t>>;
 
-/// The same under any budgets on all tensors of a network: items[k] is tensor k of
-/// the budgets' costs.  Tensors whose widths are multiplied in a cost, and coupled
+/// The widths of least expected loss under any budgets on all tensors of a network: items[k] is
+/// tensor k of the budgets' costs.  Quantization noise falls by 4 with every bit, so an item
+/// expects to lose sensitivity 4^(b - a) at width a.  Of equal losses the cheaper is taken; where
+/// the best leaves more than 1 % of one budget unused, one that uses more is, if there is any
+/// (knapsack.hpp).  Tensors whose widths are multiplied in a cost, and coupled
 /// ones, are chosen for together, as one item with a choice for each combination;
 /// tensors that no budget counts get the nearest width.  Budgets that have no tensor
 /// in common are rounded to by themselves.

@@ -77,7 +77,7 @@ class Joint {
         components.join(owner(limit.sum->terms[0]), owner(term));
     for (std::size_t k = 0; k < items_.size(); ++k)
       if (components.of(k) == k) solve(components, k);
-    return {bits_, 0, 0, exact_};
+    return {bits_, exact_};
   }
 
  private:

@@ -96,8 +96,8 @@ std::vector<std::string> weight_layers(nn::Module& model) {
 }
 
 /// What may be drawn for a side, at the cost of the widths it has in `learned`.
-quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, const Recipe& recipe,
-                           const Philox& random) {
+std::vector<quant::Width> draw_widths(nn::Module& model, nn::Module& learned, Role role,
+                                      const Recipe& recipe, const Philox& random) {
   const std::vector<quant::Site> these = quant::sites_of(of_role(model, role)),
                                  those = quant::sites_of(of_role(learned, role));
   std::vector<quant::RoundingItem> items;
@@ -108,10 +108,10 @@ quant::Rounded draw_widths(nn::Module& model, nn::Module& learned, Role role, co
     quant::RoundingItem item{these[k].name(), 0, these[k].elements, 1, {}};
     item.coding = q.info().coding;
     item.allowed = q.bits().parameter() ? allowed_widths(recipe, q) : std::vector{bits};
-    cost += quant::cost_of(item, bits, quant::CostUnit::bits);
+    cost += quant::bits_of(item.elements, bits);
     items.push_back(std::move(item));
   }
-  return quant::random_assignment(items, cost, quant::CostUnit::bits, random);
+  return quant::random_assignment(items, cost, random);
 }
 
 }  // namespace
@@ -185,8 +185,8 @@ void random_arm(const Session& session, const nn::NamedTensors& start, int numbe
   for (const Role role : {Role::weight, Role::activation}) {
     const auto substream = static_cast<std::uint32_t>(2 * number + (role == Role::weight));
     const Philox random(recipe.seed, Stream::assignment, substream);
-    const quant::Rounded drawn = draw_widths(*model, learned, role, recipe, random);
-    auto next = drawn.bits.begin();
+    const std::vector<quant::Width> drawn = draw_widths(*model, learned, role, recipe, random);
+    auto next = drawn.begin();
     for (Quantizer* q : of_role(*model, role)) {
       q->freeze({next, next + q->width_count()});
       next += q->width_count();

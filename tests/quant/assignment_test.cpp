@@ -9,7 +9,6 @@
 
 namespace fraqat::assignment_test {
 
-using quant::CostUnit;
 using quant::random_assignment;
 using quant::RoundingItem;
 
@@ -28,21 +27,18 @@ TEST_CASE("random_assignment: within the limit, at least 99 % of it, each item a
   const std::vector<RoundingItem> items = {
       item(150, all), item(2400, {2, 4, 8}), item(48000, all),  item(10080, {3, 5}),
       item(840, all), item(9, {2}),          item(123457, all), item(64, all)};
-  for (const CostUnit unit : {CostUnit::bits, CostUnit::bytes})
-    for (std::uint32_t i = 0; i < 50; ++i) {
-      const Index limit = unit == CostUnit::bits ? 620000 : 80000;
-      const quant::Rounded drawn = random_assignment(items, limit, unit, generator(i));
-      Index cost = 0;
-      for (std::size_t k = 0; k < items.size(); ++k) {
-        const auto& allowed = items[k].allowed;
-        CHECK(std::find(allowed.begin(), allowed.end(), drawn.bits[k]) != allowed.end());
-        const Index bits = items[k].elements * drawn.bits[k].whole_bits();
-        cost += unit == CostUnit::bits ? bits : (bits + 7) / 8;
-      }
-      CHECK(drawn.cost == cost);
-      CHECK(cost <= limit);
-      CHECK(double(cost) >= 0.99 * double(limit));
+  constexpr Index limit = 620000;
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    const std::vector<quant::Width> drawn = random_assignment(items, limit, generator(i));
+    Index cost = 0;
+    for (std::size_t k = 0; k < items.size(); ++k) {
+      const auto& allowed = items[k].allowed;
+      CHECK(std::find(allowed.begin(), allowed.end(), drawn[k]) != allowed.end());
+      cost += items[k].elements * drawn[k].whole_bits();
     }
+    CHECK(cost <= limit);
+    CHECK(double(cost) >= 0.99 * double(limit));
+  }
 }
 
 TEST_CASE("random_assignment: every assignment that fills the budget is as likely as another") {
@@ -52,7 +48,7 @@ TEST_CASE("random_assignment: every assignment that fills the budget is as likel
   std::map<int, int> seen;
   constexpr int draws = 7000;
   for (std::uint32_t i = 0; i < draws; ++i)
-    ++seen[random_assignment(items, 10, CostUnit::bits, generator(i)).bits[0].whole_bits()];
+    ++seen[random_assignment(items, 10, generator(i))[0].whole_bits()];
   CHECK(seen.size() == 7);
   double chi2 = 0;
   for (const auto& [bits, count] : seen) chi2 += (count - 1000.0) * (count - 1000.0) / 1000.0;
@@ -62,17 +58,15 @@ TEST_CASE("random_assignment: every assignment that fills the budget is as likel
 TEST_CASE(
     "random_assignment: where nothing fills 99 %, the fullest; where nothing fits, an error") {
   const std::vector<RoundingItem> items = {item(100, {2, 8})};
-  CHECK(random_assignment(items, 700, CostUnit::bits, generator(0)).bits[0] == 2);
-  CHECK_THROWS_WITH_AS(random_assignment(items, 199, CostUnit::bits, generator(0)),
+  CHECK(random_assignment(items, 700, generator(0))[0] == 2);
+  CHECK_THROWS_WITH_AS(random_assignment(items, 199, generator(0)),
                        doctest::Contains("no assignment fits the budget: got 199 bits"), Error);
 }
 
 TEST_CASE("random_assignment: the same generator draws the same, another one another") {
   const std::vector<quant::Width> all = {2, 3, 4, 5, 6, 7, 8};
   const std::vector<RoundingItem> items(12, item(100, all));
-  const auto bits = [&](std::uint32_t i) {
-    return random_assignment(items, 5000, CostUnit::bits, generator(i)).bits;
-  };
+  const auto bits = [&](std::uint32_t i) { return random_assignment(items, 5000, generator(i)); };
   CHECK(bits(1) == bits(1));
   CHECK(bits(1) != bits(2));
 }

@@ -119,11 +119,15 @@ TEST_CASE("budget: held at the end from 3, 5 and 7.75, for both parametrisations
 TEST_CASE("budget: complementary slackness: no price while the budget does not bind") {
   Bench bench(false, 3, {1000, 1000}, {1, 1});
   BudgetedBits search = bench.search(8, {0.02, 0.4, 0.4});
+  int free = 0;
   for (int i = 1; i <= 50; ++i) {
     bench.gradients(std::uint32_t(i));
     search.step(i / 50.0);
-    if (search.cost(0) < 3 + i / 50.0 / 0.4 * 5 - 1e-3) CHECK(search.price(0) == 0);
+    if (search.cost(0) >= 3 + i / 50.0 / 0.4 * 5 - 1e-3) continue;
+    ++free;
+    CHECK(search.price(0) == 0);
   }
+  CHECK(free > 10);
   CHECK(search.cost(0) > 3);  // bits are worth something, so they rise
 }
 
@@ -139,8 +143,8 @@ TEST_CASE("budget: a width that never sees a gradient is an error that names it"
   CHECK(task.state() == std::vector<char>{true, false});
   CHECK_THROWS_WITH_AS(
       task.check_alive(),
-      doctest::Contains("[search] the bit-width of t1 is not being learned: its task gradient was "
-                        "exactly 0"),
+      doctest::Contains("[search] the bit-width of t1 is not being learned: got a task gradient "
+                        "of exactly 0"),
       Error);
 }
 
@@ -265,7 +269,7 @@ TEST_CASE(
   };
   CHECK(cost_with("exact") == doctest::Approx(3).epsilon(1e-5));
   CHECK(cost_with("dual") == doctest::Approx(3).epsilon(0.1));
-  CHECK(cost_with("pid") < 5);
+  CHECK(cost_with("pid") < 4.75);
   CHECK_THROWS_WITH_AS(cost_with("lagrange"),
                        "[search] no such multiplier: got lagrange; expected exact, dual or pid",
                        Error);

@@ -227,7 +227,8 @@ TEST_CASE("rounding to budgets: errors say what to try") {
       Error);
   CHECK_THROWS_WITH_AS(
       quant::round_to_budgets(items, {}, {{0, 1}}),
-      doctest::Contains("a and b must have the same width, but no allowed width is common"), Error);
+      doctest::Contains("a and b must have the same width: got no allowed width that both have"),
+      Error);
 }
 
 TEST_CASE("exchange: goes downhill on the true loss, within the budgets and the number of tries") {
@@ -270,6 +271,23 @@ TEST_CASE("exchange: what was used of a budget stays used") {
   CHECK(found.tried > 0);
   CHECK(found.bits[0] == quant::Width(4));
   CHECK(budgets[0].cost.exact(found.bits) >= 0.99 * 4);
+}
+
+TEST_CASE("exchange: what no budget counts stays, and a slack budget forbids nothing") {
+  const std::vector<RoundingItem> items = {{"weight", 4, 100, 1, {2, 3, 4, 5}},
+                                           {"activation", 4, 100, 1, {2, 3, 4, 5}},
+                                           {"free", 4, 100, 1, {2, 3, 4, 5}}};
+  const Sum bits{{{0, Sum::none, 100}, {1, Sum::none, 100}}, 0, 200, false};
+  const Sum weight{{{0, Sum::none, 100}}, 0, 100, false};
+  const std::vector<Budget> budgets = {{Cost{"both", "average_bits", {bits}}, 4},
+                                       {Cost{"weight", "average_bits", {weight}}, 8}};
+  const auto truth = [](const std::vector<quant::Width>& b) {
+    return std::pow(4.0, -b[0].bits()) + 16 * std::pow(4.0, -b[1].bits()) - b[2].bits();
+  };
+  const quant::Exchange found = quant::exchange_widths(items, budgets, {}, {4, 4, 4}, 50, truth);
+  CHECK(found.bits == std::vector<quant::Width>{3, 5, 4});
+  const quant::Exchange none = quant::exchange_widths(items, {}, {}, {4, 4, 4}, 50, truth);
+  CHECK(none.tried == 0);
 }
 
 }  // namespace fraqat::knapsack_test

@@ -15,7 +15,6 @@ namespace fraqat::level_rounding_test {
 using quant::Budget;
 using quant::Coding;
 using quant::Cost;
-using quant::CostUnit;
 using quant::Role;
 using quant::Rounding;
 using quant::RoundingItem;
@@ -55,10 +54,10 @@ TEST_CASE("level rounding: what is expected to be lost goes by resolution, what 
   const RoundingItem item{"t", 3, 1000, 2, some()};
   CHECK(item.loss(4) == doctest::Approx(2 * std::pow(4.0, 3 - (1 + std::log2(6.0)))));
   // 11 levels: 18 codes in 8 bytes; 3 levels: 5 in a byte.
-  CHECK(quant::cost_of(item, levels(11), CostUnit::bits) == (1000 * 64 + 17) / 18);
-  CHECK(quant::cost_of(item, levels(11), CostUnit::bytes) == (1000 + 17) / 18 * 8);
-  CHECK(quant::cost_of(item, levels(3), CostUnit::bits) == 1600);
-  CHECK(quant::cost_of(item, levels(3), CostUnit::bytes) == 200);
+  CHECK(quant::bits_of(1000, levels(11)) == (1000 * 64 + 17) / 18);
+  CHECK(levels(11).bytes(1000) == (1000 + 17) / 18 * 8);
+  CHECK(quant::bits_of(1000, levels(3)) == 1600);
+  CHECK(levels(3).bytes(1000) == 200);
 }
 
 TEST_CASE("level rounding: the costs of a network are those of stored codes") {

@@ -40,13 +40,15 @@ TEST_CASE("budgets: bytes, bit operations and bytes of activations hold in the p
     CAPTURE(std::string(name));
     const auto& budget = result["budget"][name];
     CHECK(budget["reached"] <= budget["target"]);
-    CHECK(budget["slack"].get<double>() ==
-          budget["target"].get<double>() - budget["reached"].get<double>());
-    CHECK(budget["price"] >= 0);
   }
   CHECK(result["data_bytes"] == result["budget"]["bytes"]["reached"]);
   CHECK(result["bops"] == result["budget"]["bops"]["reached"]);
   CHECK(result["activation_bytes"] == result["budget"]["activation_bytes"]["reached"]);
+  // What binds has a price.
+  const auto price_of = [&](const char* name) {
+    return result["budget"][name]["price"].get<double>();
+  };
+  CHECK(price_of("bytes") + price_of("bops") + price_of("activation_bytes") > 0);
   CHECK(result["budget"]["rounding"]["exact"] == true);
   for (const char* when : {"searched", "rounded", "finetuned"}) CHECK(result["gap"].contains(when));
   CHECK_FALSE(result["gap"].contains("mixture"));
@@ -70,6 +72,7 @@ TEST_CASE("budgets: residual networks, coupled adds, sets of widths, measured lo
     CHECK(result["budget"][name]["reached"] <= result["budget"][name]["target"]);
   CHECK(result["budget"]["rounding"]["losses"] == "measured");
   CHECK(result["budget"]["rounding"]["tried"] <= 6);
+  CHECK(result["budget"]["rounding"]["tried"] > 0);
   CHECK(result["gap"].contains("mixture"));
   CHECK(result["mismatches"] == 0);
   std::map<std::string, int> bits;

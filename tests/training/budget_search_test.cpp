@@ -143,4 +143,23 @@ TEST_CASE("budget: held and used from any start, in bits and in bytes") {
     }
 }
 
+TEST_CASE("budget: bit operations are held and used from 3, 5 and 7.75 bits, too") {
+  run::Recipe recipe = short_recipe();
+  recipe.weight.average_bits = recipe.activation.average_bits = 0;
+  recipe.budget.bops = 3.7e6;
+  for (const double begin : {3.0, 5.0, 7.75}) {
+    CAPTURE(begin);
+    recipe.weight.start = recipe.activation.start = begin;
+    const test::TinySession session(recipe);
+    const auto model = run::make_model(recipe);
+    nn::apply_state(*model, float_network(), "the float network");
+    test::quantize(*model, *session, recipe);
+    run::BitSearch search(*model, recipe);
+    run::train(*session, *model, recipe, recipe.search, {"search"}, &search);
+    const nlohmann::ordered_json report = search.round();
+    CHECK(report["bops"]["reached"] <= recipe.budget.bops);
+    CHECK(report["bops"]["reached"] >= 0.99 * recipe.budget.bops);
+  }
+}
+
 }  // namespace fraqat::budget_search_test

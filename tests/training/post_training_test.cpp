@@ -192,6 +192,7 @@ TEST_CASE("post-training: exchanges on the true loss, and fine-tuning, may follo
   settings.insert(settings.end(), {"round.swap=3", "finetune.epochs=1", "finetune.rate=0.01"});
   const ordered_json result = floats().quantize("finetuned", settings);
   CHECK(result["budget"]["rounding"]["tried"] <= 3);
+  CHECK(result["budget"]["rounding"]["tried"] > 0);
   CHECK(result["budget"]["bytes"]["reached"] <= result["budget"]["bytes"]["target"]);
   CHECK(result["gap"].contains("finetuned"));
   CHECK(result["verified"] == true);
