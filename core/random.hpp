@@ -16,7 +16,8 @@ enum class Stream : std::uint32_t {
   augment = 4,
   bits = 5,  // Gumbel noise and the coin flips of stochastic bit-widths
   synthetic = 6,
-  assignment = 7,  // random bit-widths to compare learned ones with
+  assignment = 7,   // random bit-widths to compare learned ones with
+  calibration = 8,  // which numbers ranges are fitted to
 };
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",

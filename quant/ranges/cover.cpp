@@ -4,9 +4,13 @@
 #include <numeric>
 
 #include "core/elementwise.hpp"
+#include "core/random.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
+
+constexpr Index of_batch = 1 << 14;  // numbers that a batch gives
+constexpr std::size_t room = 1 << 18;
 
 /// A width of all zeros gets this range: any will do, but it must be positive.
 constexpr Real smallest_scale = Real(1e-8);
@@ -63,13 +67,24 @@ void RangeTable::set(int j, Index row, Affine range) {
 }
 
 void Sample::add(const Tensor& x) {
-  if (rows_ > 1) numbers_.clear();  // weights: there is only one, keep its rows whole
-  const Index room = (Index{1} << 18) - static_cast<Index>(numbers_.size());
+  if (rows_ > 1) {  // weights: there is only one, keep its rows whole
+    numbers_.assign(x.span().begin(), x.span().end());
+    return;
+  }
   // No common factor with the channels, or some would never be seen.
-  Index stride = rows_ > 1 ? 1 : std::max<Index>(1, x.size() / (Index{1} << 14));
+  Index stride = std::max<Index>(1, x.size() / of_batch);
   while (x.rank() > 0 && std::gcd(stride, x.dim(-1)) > 1) ++stride;
-  if (rows_ == 1 && room <= 0) return;
-  for (Index i = 0; i < x.size(); i += stride) numbers_.push_back(x[i]);
+  for (Index i = 0; i < x.size(); i += stride) keep(x[i]);
+}
+
+void Sample::keep(Real number) {
+  ++seen_;
+  if (numbers_.size() < room) return numbers_.push_back(number);
+  const Philox random(0, Stream::calibration);
+  const Philox::Block draw =
+      random({static_cast<std::uint32_t>(seen_ >> 32), static_cast<std::uint32_t>(seen_), 0, 0});
+  const std::uint64_t at = ((std::uint64_t{draw[0]} << 32) + draw[1]) % seen_;
+  if (at < numbers_.size()) numbers_[static_cast<std::size_t>(at)] = number;
 }
 
 void Sample::fit(RangeTable& table, Fit fit) {
@@ -78,6 +93,7 @@ void Sample::fit(RangeTable& table, Fit fit) {
   for (int j = 0; j < table.options.widths.count(); ++j)
     for (Index r = 0; r < rows_; ++r) table.set(j, r, fit(row(r), table.grid(j), table.options));
   numbers_ = {};
+  seen_ = 0;
 }
 
 std::span<const Real> Sample::row(Index r) const {

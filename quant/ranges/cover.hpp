@@ -47,7 +47,9 @@ Affine least_squares(std::span<const Real> x, Grid grid, const RangeOptions& opt
 Affine inner_percentile(std::span<const Real> x, Grid grid, const RangeOptions& options);
 Affine least_divergence(std::span<const Real> x, Grid grid, const RangeOptions& options);
 
-/// What calibration has seen: up to 2^18 numbers a tensor, evenly spaced.
+/// What calibration has seen: up to 2^18 numbers of a tensor.  Each batch gives some 2^14, evenly
+/// spaced; of more than there is room for, all are as likely to be among them (Vitter, 1985,
+/// algorithm R), and the same in every run.
 class Sample {
  public:
   explicit Sample(Index rows) : rows_(rows) {}
@@ -58,9 +60,11 @@ class Sample {
   void fit(RangeTable& table, Fit fit);
 
  private:
+  void keep(Real number);
   std::span<const Real> row(Index r) const;
 
   Index rows_;
+  std::uint64_t seen_ = 0;  // of one row
   std::vector<Real> numbers_;
 };
 

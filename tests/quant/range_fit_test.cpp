@@ -117,7 +117,34 @@ TEST_CASE("range: percentile of numbers that are nearly all 0 covers the others"
         doctest::Approx(3));
 }
 
-TEST_CASE("range: kl is the least of 256 thresholds") {
+TEST_CASE("range: every batch counts, however many there are") {
+  RangeOptions options = of(Coding::natural);
+  options.percentile = 75;
+  constexpr int batches = 40;
+  constexpr Index size = 1 << 14;  // so that all numbers of 16 batches have room
+  const auto calibrated = [&] {
+    const auto range = quant::make_range("percentile", options);
+    for (int i = 0; i < batches; ++i) {
+      Tensor x = bell({size}, static_cast<std::uint64_t>(100 + i));
+      for (Real& v : x.span()) v = std::abs(v) * (i < batches / 2 ? 1 : 10);
+      range->observe(x);
+    }
+    range->finish();
+    return range->ranges(Tensor({1}));
+  };
+  std::vector<double> all;
+  for (int i = 0; i < batches; ++i) {
+    const Tensor x = bell({size}, static_cast<std::uint64_t>(100 + i));
+    for (const Real v : x.span()) all.push_back(std::abs(double(v)) * (i < batches / 2 ? 1 : 10));
+  }
+  std::nth_element(all.begin(), all.begin() + std::ssize(all) * 3 / 4, all.end());
+  const double expected = all[all.size() * 3 / 4];
+  const Ranges found = calibrated(), again = calibrated();
+  CHECK(clip_end(found, Coding::natural, 2) == doctest::Approx(expected).epsilon(0.02));
+  CHECK(clip_end(found, Coding::natural, 2) == clip_end(again, Coding::natural, 2));
+}
+
+TEST_CASE("range: kl is the least of 241 thresholds") {
   const Tensor x = bell({1500}, 5);
   std::vector<double> magnitudes;
   double largest = 0;
