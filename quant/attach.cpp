@@ -134,8 +134,8 @@ class Plan {
     const std::string name = layer.empty() ? which : layer + "." + which;
     const auto found = slots_.find(name);
     check(found != slots_.end(), "[attach] the result of ", node.op(), " in layer \"", layer,
-          "\" has to be quantized, but there is no slot ", name,
-          "; try a module with slots (nn::Add, nn::AvgPool2d, nn::Relu, ...)");
+          "\" has to be quantized: got no slot ", name,
+          "; expected one; try a module with slots (nn::Add, nn::AvgPool2d, nn::Relu, ...)");
     return *found->second;
   }
 
@@ -146,7 +146,8 @@ class Plan {
   /// The one op that reads the image, or `value`, a reshape of it.
   const Node& reader_of_image(const Var& value) const {
     const std::vector<const Node*>& readers = groups_.readers(value);
-    check(!readers.empty(), "[attach] no layer with weights reads the model's input");
+    check(!readers.empty(),
+          "[attach] no layer with weights reads the model's input: expected one conv2d or linear");
     check(readers.size() == 1, "[attach] the model's input is read twice: got ", readers[0]->op(),
           " in layer \"", readers[0]->layer(), "\" and ", readers.back()->op(), " in layer \"",
           readers.back()->layer(), "\"; expected one conv2d or linear, whose input_q quantizes it");

@@ -30,10 +30,6 @@ Var Quantizer::operator()(const Var& x) {
   if (mode_ == Mode::off) return x;
   if (mode_ == Mode::observe) {
     range_->observe(x.value());
-    for (const Real v : x.value().span()) {
-      lowest_ = std::min(lowest_, v);
-      highest_ = std::max(highest_, v);
-    }
     return x;
   }
   const Ranges ranges = range_->ranges(x.value());
@@ -114,18 +110,25 @@ Var Quantizer::damped(const Var& x, const Var& y, const Tensor& p, const Tensor&
 }
 
 void Quantizer::check_codes(const Tensor& x, const Tensor& y) const {
-  Real low = x[0], high = x[0];
-  for (const Real v : x.span()) {
+  for (const Real v : x.span())
     check(std::isfinite(v), "[quant] ", info_.name, " has to quantize what is no number: got ", v,
           "; expected finite ones; try a smaller rate or clip");
-    low = std::min(low, v);
-    high = std::max(high, v);
+  const Index length = x.size() / info_.rows;
+  bool differ = false;
+  for (Index row = 0; row < info_.rows; ++row) {
+    const auto all_equal = [&](const Tensor& t) {
+      const auto numbers = t.span().subspan(static_cast<std::size_t>(row * length),
+                                            static_cast<std::size_t>(length));
+      return std::all_of(numbers.begin(), numbers.end(), [&](Real v) { return v == numbers[0]; });
+    };
+    if (!all_equal(y)) return;
+    differ |= !all_equal(x);
   }
-  const auto numbers = y.span();
-  const bool same = std::all_of(numbers.begin(), numbers.end(), [&](Real v) { return v == y[0]; });
-  check(!same || low == high, "[quant] the range of ", info_.name,
-        " collapsed: all numbers have the same code: got numbers from ", low, " to ", high,
-        ", which all become ", y[0], "; expected two codes or more; try a smaller rate or clip, a ",
+  const auto [low, high] = std::minmax_element(x.span().begin(), x.span().end());
+  check(!differ, "[quant] the range of ", info_.name, " collapsed: all numbers",
+        info_.rows > 1 ? " of a row" : "", " have the same code: got numbers from ", *low, " to ",
+        *high, ", which all become ", y[0], info_.rows > 1 ? " in the first row" : "",
+        "; expected two codes or more; try a smaller rate or clip, a ",
         "smaller range rate, more bits or another range policy");
 }
 

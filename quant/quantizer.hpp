@@ -49,12 +49,8 @@ class Quantizer final : public nn::Transform {
   RangePolicy& range() { return *range_; }
 
   /// Looks closely at the next tensor it quantizes: an Error names the slot if a number
-  /// of it is none, or if numbers that differ all get the same code.
+  /// of it is none, or if numbers that differ all get the same code, those of each row.
   void look() { look_ = true; }
-
-  /// The smallest and the largest number that calibration has seen, or 0.
-  Real lowest_seen() const { return lowest_; }
-  Real highest_seen() const { return highest_; }
 
   Mode mode() const { return mode_; }
   void set_mode(Mode mode) { mode_ = mode; }
@@ -110,7 +106,6 @@ class Quantizer final : public nn::Transform {
   Real damping_ = 0;
   Width levels_;  // that it is frozen at; whole bits: at none
   bool frozen_ = false, look_ = false;
-  Real lowest_ = 0, highest_ = 0;
   std::vector<double> learned_;
 };
 

@@ -63,7 +63,8 @@ class Run {
         per_epoch_(loader_.steps_per_epoch()),
         steps_(per_epoch_ * training.epochs) {
     check(per_epoch_ > 0, "[train] the batch is larger than the data set: got ", recipe.batch,
-          " and ", session.train()->size(), " samples; try a smaller data.batch");
+          " and ", session.train()->size(),
+          " samples; expected one batch or more; try a smaller data.batch");
   }
 
   Score all() {
@@ -209,7 +210,8 @@ class Run {
     for (const auto& [name, parameter] : parameters_) {
       if (all_finite(parameter->value())) continue;
       if (session_.options().trace) trace_parameters(session_.file("trace.csv"), traced_step());
-      fail(Error::Kind::failed, "[train] ", name, " is no number any more", finite_expected);
+      fail(Error::Kind::failed, "[train] ", name,
+           " is no number any more: got a NaN or an infinity", finite_expected);
     }
   }
 
@@ -217,7 +219,7 @@ class Run {
   void check_score() const {
     if (std::isfinite(score_->loss)) return;
     const std::string bad = first_bad_in([&] { evaluate(model_, recipe_, session_.test()); });
-    fail(Error::Kind::failed, "[train] the loss on the test set is no number: ", bad,
+    fail(Error::Kind::failed, "[train] the loss on the test set is no number: got ", bad,
          finite_expected, "; this was ", where());
   }
 

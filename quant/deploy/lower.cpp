@@ -277,7 +277,8 @@ Graph lower(nn::Module& model, const Tensor& sample) {
         "; expected [N, ...], N of 1 or more");
   Graph graph = lower_batch(model, repeated(sample, 1));
   check(graph == lower_batch(model, repeated(sample, 7)),
-        "[lower] the graph depends on the size of the batch: batches of 1 and 7 differ");
+        "[lower] the graph depends on the size of the batch: got two of batches of 1 and 7; "
+        "expected one");
   return graph;
 }
 

@@ -263,7 +263,7 @@ TEST_CASE("attach: errors name the layers") {
   net.add(std::make_unique<nn::Linear>(4, 2, init), "fc2");
   CHECK_THROWS_WITH_AS(quant::attach(net, Tensor({1, 4}, Real(1)), {}),
                        doctest::Contains("[attach] the result of mul in layer \"scale\" has to be "
-                                         "quantized, but there is no slot scale.output_q"),
+                                         "quantized: got no slot scale.output_q"),
                        Error);
 }
 

@@ -81,10 +81,23 @@ TEST_CASE("collapse: numbers that are none") {
   }
 }
 
-TEST_CASE("collapse: calibration remembers the smallest and the largest number") {
-  Quantizer q = quantizer();
-  CHECK(q.lowest_seen() == -1);
-  CHECK(q.highest_seen() == 2);
+TEST_CASE("collapse: rows that each have one code, though not the same") {
+  const Widths widths = Widths::one(2);
+  const auto looked = [&](const Tensor& x) {
+    Quantizer q({"conv1.weight_q", quant::Role::weight, 4, Coding::symmetric, widths, 2, 2},
+                quant::fixed_bits(widths, 2),
+                quant::make_range("learned", {Coding::symmetric, widths, 2, false, false, false}));
+    q.range().parameters()[0].value().fill(0);  // scale 1: codes -1, 0, 1
+    q.set_mode(Quantizer::Mode::on);
+    q.look();
+    return refusal(q, x);
+  };
+  CHECK(looked(Tensor({2, 2}, std::array<Real, 4>{5, 6, -7, -8}))
+            .starts_with("[quant] the range of conv1.weight_q collapsed: all numbers of a row have "
+                         "the same code: got numbers from -8 to 6, which all become 1 in the "
+                         "first row; expected two codes or more"));
+  // A row that is clipped whole is a row like another, as long as some have more.
+  CHECK(looked(Tensor({2, 2}, std::array<Real, 4>{5, 6, 0, -8})).empty());
 }
 
 }  // namespace fraqat::collapse_test

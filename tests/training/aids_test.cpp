@@ -290,7 +290,8 @@ TEST_CASE("aids: a NaN is named by layer, op and step, and the trace has that st
 TEST_CASE("aids: a NaN that a quantizer hides is named by its weight in the same step") {
   const auto [error, rows] = train_with({"fc1.weight", 5, 3}, true);
   CHECK(error ==
-        "[train] fc1.weight is no number any more; expected finite ones; try a smaller rate or "
+        "[train] fc1.weight is no number any more: got a NaN or an infinity; expected finite ones; "
+        "try a smaller rate or "
         "clip; this was in finetune, epoch 1, step 4");
   CHECK(bad_rows(rows, "1", "4") == std::vector<std::string>{"fc1  value of fc1.weight 1"});
 }

@@ -89,7 +89,7 @@ TEST_CASE("every policy: what prices and entropy ask of a width is not taken for
       for (const Real g : parameter.grad().span()) pushed = std::max(pushed, std::abs(g));
   CHECK(pushed > 0);
   CHECK_THROWS_WITH_AS(search->check_alive(),
-                       doctest::Contains("is not being learned: its task gradient was exactly 0"),
+                       doctest::Contains("is not being learned: got a task gradient of exactly 0"),
                        Error);
 }
 

@@ -37,10 +37,11 @@ std::vector<std::string> names_in(const fs::path& folder) {
 using Names = std::vector<std::string>;
 
 /// The text of the Error that the run must end with.
-std::string complaint(const run::Recipe& recipe, const test::TemporaryDirectory& folder) {
+std::string complaint(const run::Recipe& recipe, const test::TemporaryDirectory& folder,
+                      const fs::path& from = {}) {
   run::Observer silent;
   try {
-    run::run(recipe, {folder.path(), {}, {}, {}}, silent);
+    run::run(recipe, {folder.path(), from, {}, {}}, silent);
   } catch (const Error& error) {
     return error.what();
   }
@@ -172,6 +173,27 @@ TEST_CASE("interrupted: a rate far too high is an error, and nothing is half-wri
                                            "progress.safetensors", "recipe.toml"});
     CHECK(run::load_checkpoint(folder / "checkpoints/float.safetensors").phase == "float");
   }
+}
+
+TEST_CASE("interrupted: a width that the task asks nothing of is named, with epoch and step") {
+  run::Recipe recipe = short_recipe();
+  recipe.uniform = {};
+  const auto model = run::make_model(recipe);
+  // The first relu lets nothing through: nobody behind it asks conv1 for bits.
+  for (auto& [name, tensor] : nn::state_of(*model)) {
+    if (name == "bn1.weight") tensor.fill(0);
+    if (name == "bn1.bias") tensor.fill(-1);
+  }
+  const test::TemporaryDirectory folder, start;
+  const fs::path from = start / "float.safetensors";
+  run::save_checkpoint(from, *model, recipe, "float");
+  const std::string text = complaint(recipe, folder, from);
+  CAPTURE(text);
+  CHECK(
+      text.starts_with("[search] the bit-width of conv1.weight_q is not being learned: got a task "
+                       "gradient of exactly 0 through an epoch at b = "));
+  CHECK(has(text, "; try another start or policy, and see that the tensor is used"));
+  CHECK(has(text, "; this was in search, epoch 1, step "));
 }
 
 TEST_CASE("interrupted: ranges that collapse, and a loss that nobody sees, are errors too") {
