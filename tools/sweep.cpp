@@ -20,8 +20,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct SweepCommand final : Common {
-  std::string sweep, out, rows, seeds, from, weights, data_dir;
-  std::vector<std::string> settings;
+  std::string sweep, recipe, out, rows, seeds, from, weights, data_dir;
+  std::vector<std::string> grids, settings;
   bool dry_run = false;
 };
 
@@ -66,7 +66,9 @@ std::vector<std::uint64_t> seeds_of(const SweepCommand& command) {
 
 /// The command that repeats the sweep, apart from --rows, --seeds and --out.
 std::string repeated(const SweepCommand& command) {
-  std::string text = "fraqat sweep " + command.sweep;
+  std::string text =
+      "fraqat sweep " + (command.sweep.empty() ? "--recipe " + command.recipe : command.sweep);
+  for (const std::string& grid : command.grids) text += " --grid '" + grid + "'";
   for (const std::string& setting : command.settings) text += " --set '" + setting + "'";
   if (!command.from.empty()) text += " --from " + command.from;
   if (!command.weights.empty()) text += " --weights " + command.weights;
@@ -80,14 +82,17 @@ std::string table_of(const run::Summary& summary) {
                {"W bits"},
                {"A bits"},
                {"bytes"},
+               {"searched"},
+               {"rounded"},
                {"accuracy, %"},
                {"over the line"},
                {"hash"}});
   for (const run::SummaryRow& row : summary.rows) {
     const run::SummaryCells cells = run::cells_of(row);
-    table.row({cells.name, cells.seeds, cells.full, cells.weight_bits, cells.activation_bits,
-               cells.bytes, cells.accuracy, cells.over_line, cells.hashes},
-              row.on_front ? Style::bold : Style::plain);
+    table.row(
+        {cells.name, cells.seeds, cells.full, cells.weight_bits, cells.activation_bits, cells.bytes,
+         cells.searched, cells.rounded, cells.accuracy, cells.over_line, cells.hashes},
+        row.on_front ? Style::bold : Style::plain);
   }
   return table.text();
 }
@@ -160,10 +165,23 @@ int list_runs(const SweepCommand& command, const run::Sweep& sweep,
   return 0;
 }
 
+/// From its file, or from --recipe and --grid.
+run::Sweep sweep_of(const SweepCommand& command) {
+  const bool file = !command.sweep.empty(),
+             grid = !command.recipe.empty() && !command.grids.empty();
+  check_usage(file ? command.recipe.empty() && command.grids.empty() : grid,
+              "[sweep] what to run: got ", file ? "a sweep with --recipe or --grid" : "neither",
+              "; expected SWEEP, or --recipe and --grid; try --recipe lenet5-fashion "
+              "--grid search.bit_rate=0.02,0.05");
+  return file ? run::load_sweep(command.sweep, command.settings)
+              : run::grid_sweep(command.recipe, command.grids, command.settings);
+}
+
 int sweep(const SweepCommand& command) {
-  const run::Sweep sweep = run::load_sweep(command.sweep, command.settings);
-  const run::SweepOptions options{command.out.empty() ? std::filesystem::path("runs") / sweep.name
-                                                      : std::filesystem::path(command.out),
+  const run::Sweep sweep = sweep_of(command);
+  const run::SweepOptions options{command.out.empty()
+                                      ? std::filesystem::path("runs") / ("sweep-" + sweep.name)
+                                      : std::filesystem::path(command.out),
                                   command.weights.empty() ? command.from : command.weights,
                                   command.data_dir,
                                   arguments(),
@@ -195,9 +213,15 @@ void add_sweep(CLI::App& program) {
   const auto options = std::make_shared<SweepCommand>();
   Command command(program, "sweep", "Run a grid of recipes; resumes; one table, one front", options,
                   [options] { return sweep(*options); });
-  command.option("SWEEP", options->sweep, "Name of a sweep, or a TOML file").required();
+  command.option("SWEEP", options->sweep, "Name of a sweep, or a TOML file");
+  command.option("--recipe", options->recipe, "In place of SWEEP: a recipe, for --grid")
+      .type("NAME");
+  command.option("--grid", options->grids, "Values of a key, each a row (repeatable)")
+      .type("KEY=A,B,C")
+      .repeatable();
   command
-      .option("--out", options->out, "Folder of the sweep; runs/NAME unless given; goes on there")
+      .option("--out", options->out,
+              "Folder of the sweep; runs/sweep-NAME unless given; goes on there")
       .type("DIR");
   command
       .option("--rows", options->rows, "Run only rows of this name; * and ? stand for any letters")

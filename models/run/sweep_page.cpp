@@ -54,12 +54,13 @@ string cell(const string& text) {
 }
 
 std::vector<string> all_of(const SummaryCells& c) {
-  return {c.name,  c.seeds,    c.full,      c.weight_bits, c.activation_bits,
-          c.bytes, c.accuracy, c.over_line, c.hashes};
+  return {c.name,     c.seeds,   c.full,     c.weight_bits, c.activation_bits, c.bytes,
+          c.searched, c.rounded, c.accuracy, c.over_line,   c.hashes};
 }
 
-const std::vector<string> titles = {"row",        "seeds",    "float",         "W bits", "A bits",
-                                    "data bytes", "accuracy", "over the line", "hash"};
+const std::vector<string> titles = {"row",         "seeds",         "float",    "W bits",
+                                    "A bits",      "data bytes",    "searched", "rounded",
+                                    "accuracy, %", "over the line", "hash"};
 
 string point_title(const SummaryRow& row) {
   const Spread accuracy = row.accuracy();
@@ -129,9 +130,7 @@ string html_table(const Summary& summary) {
   string body;
   for (const SummaryRow& one : summary.rows)
     body += row(all_of(cells_of(one)), "td", one.on_front ? "own" : "");
-  std::vector<string> head = titles;
-  head[6] = "accuracy, %";
-  return table(row(head, "th"), body);
+  return table(row(titles, "th"), body);
 }
 
 }  // namespace
@@ -145,6 +144,8 @@ SummaryCells cells_of(const SummaryRow& row) {
   cells.weight_bits = fixed(mean_of(row, &SummaryRow::Sample::weight_bits), 3);
   cells.activation_bits = fixed(mean_of(row, &SummaryRow::Sample::activation_bits), 3);
   cells.bytes = with_commas(row.bytes().mean);
+  cells.searched = fixed(mean_of(row, &SummaryRow::Sample::searched), 2);
+  cells.rounded = fixed(mean_of(row, &SummaryRow::Sample::rounded), 2);
   cells.accuracy = with_spread(row.accuracy(), 2) + (row.verified() ? "" : " NOT verified");
   if (row.over_line) {
     const Spread& over = row.over_line->spread;

@@ -10,7 +10,8 @@ namespace fraqat::run {
 
 /// A row of the table as text: "91.38 ± 0.12", "25,884".
 struct SummaryCells {
-  std::string name, seeds, full, weight_bits, activation_bits, bytes, accuracy, over_line, hashes;
+  std::string name, seeds, full, weight_bits, activation_bits, bytes;
+  std::string searched, rounded, accuracy, over_line, hashes;
 };
 
 SummaryCells cells_of(const SummaryRow& row);

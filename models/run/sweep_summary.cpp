@@ -14,6 +14,7 @@ using nlohmann::ordered_json;
 using Sample = SummaryRow::Sample;
 
 double number(const ordered_json& object, const char* key) {
+  if (!object.is_object()) return std::numeric_limits<double>::quiet_NaN();
   const auto found = object.find(key);
   const bool there = found != object.end() && found->is_number();
   return there ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
@@ -60,7 +61,11 @@ Sample sample_of(const SweepRun& run, const ordered_json& arm) {
   sample.hash = text(arm, "hash");
   if (sample.hash.empty() && &arm == &arms.back())  // a run from before arms had hashes
     sample.hash = text(run.result, "hash");
-  sample.verified = text(arm, "name") != "learned" || run.result.value("verified", false);
+  const bool learned = text(arm, "name") == "learned";
+  const ordered_json gap = learned ? run.result.value("gap", ordered_json()) : ordered_json();
+  sample.searched = number(gap, "searched");
+  sample.rounded = number(gap, "rounded");
+  sample.verified = !learned || run.result.value("verified", false);
   return sample;
 }
 
@@ -211,6 +216,8 @@ ordered_json json_of(const SummaryRow& row, const std::string& command) {
   json["accuracy"] = json_of(row.accuracy());
   json["accuracy"]["values"] = each(row, [](const Sample& s) { return s.point.accuracy; });
   json["float_accuracy"] = spread_over(row, [](const Sample& s) { return s.full_accuracy; }).mean;
+  json["searched"] = spread_over(row, [](const Sample& s) { return s.searched; }).mean;
+  json["rounded"] = spread_over(row, [](const Sample& s) { return s.rounded; }).mean;
   json["bytes"] = json_of(row.bytes());
   json["avg_weight_bits"] = spread_over(row, [](const Sample& s) { return s.weight_bits; }).mean;
   json["avg_activation_bits"] =

@@ -35,7 +35,10 @@ ordered_json arm(const std::string& name, double accuracy, double bytes, double 
 /// Each arm with a hash of its own.
 ordered_json result(std::vector<ordered_json> arms, const std::string& hash) {
   for (ordered_json& one : arms) one["hash"] = one["name"].get<std::string>()[0] + hash;
-  return {{"arms", std::move(arms)}, {"verified", true}, {"seconds", 10.0}};
+  return {{"arms", std::move(arms)},
+          {"verified", true},
+          {"seconds", 10.0},
+          {"gap", {{"searched", 89.5}, {"rounded", 88.25}}}};
 }
 
 /// Two uniform rows and a learned one halfway between them, three seeds each.
@@ -201,17 +204,21 @@ TEST_CASE("summary: as JSON, as Markdown, as a page and as a drawing") {
   CHECK(learned["accuracy"]["values"] == ordered_json{90.5, 90.25, 90.0});
   CHECK(learned["accuracy"]["deviation"] == 0.25);
   CHECK(learned["bytes"]["mean"] == 1500);
+  CHECK(learned["searched"] == 89.5);
+  CHECK(learned["rounded"] == 88.25);
+  CHECK(json["rows"][0]["rounded"].is_null());
   CHECK(learned["over_line"]["below"] == "uniform 2");
   CHECK(learned["command"] == "fraqat sweep example --rows 'learned | 2.5'");
   CHECK(learned["verified"] == true);
   CHECK(json["rows"][1]["verified"] == false);
   CHECK(json["rows"][1]["accuracy"]["mean"] == 89);
-  CHECK(json["rows"][0]["over_line"].is_null());
+  CHECK_FALSE(json["rows"][0].contains("over_line"));
   CHECK(json["runs"] == ordered_json{{"finished", 9}, {"of", 9}});
 
   const std::string table = read_text_file(folder / "table.md", 1 << 20);
   CHECK(has(table,
-            "| learned \\| 2.5 | 1 2 3 | 92.00 | 2.500 | 2.500 | 1,500 | 90.25 \u00B1 0.25 | "
+            "| learned \\| 2.5 | 1 2 3 | 92.00 | 2.500 | 2.500 | 1,500 | 89.50 | 88.25 | "
+            "90.25 \u00B1 0.25 | "
             "+0.17 \u00B1 0.88 | lc101234 lc201234 lc301234 |\n"));
   CHECK(has(table, "89.00 \u00B1 1.00 NOT verified"));
   CHECK(has(table, "`fraqat sweep example`"));

@@ -219,6 +219,39 @@ TEST_CASE("sweep: values of every type in every place, and files made to hurt a 
   CHECK(refusal(std::string(start) + "[[row]]\nname = \"a\"\n", {"search.epochs=x"}).code == 2);
 }
 
+TEST_CASE("sweep: a grid of the command line is that of a file") {
+  const Sweep line = grid_sweep(
+      "lenet5-fashion",
+      {"quant.weight.bits=stochastic,level", "round.allowed=[2, 4],[2,3,4]", "search.rate=0.01"},
+      {"search.epochs=2"});
+  CHECK(line.name == "lenet5-fashion-grid");
+  CHECK(names(line)[0] == "quant.weight.bits stochastic, round.allowed [2, 4], search.rate 0.01");
+  const Sweep file = read(
+      "[[grid]]\nname = \"{quant.weight.bits} {round.allowed} {search.rate}\"\n"
+      "[grid.over]\nquant.weight.bits = [\"stochastic\", \"level\"]\n"
+      "round.allowed = [[2, 4], [2, 3, 4]]\nsearch.rate = [0.01]\n",
+      {"search.epochs=2"});
+  REQUIRE(line.rows.size() == 4);
+  REQUIRE(file.rows.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    Recipe recipe = line.rows[i].recipe;
+    CHECK(recipe.name == line.rows[i].folder);
+    recipe.name = file.rows[i].recipe.name;
+    CHECK(recipe == file.rows[i].recipe);
+  }
+  for (const char* wrong : {"search.rate", "=1", "search.rate=", "search.rate=fast", "search.rat=1",
+                            "quant.weight.bits=level,level", "seed=1,2"}) {
+    CAPTURE(std::string(wrong));
+    try {
+      grid_sweep("lenet5-fashion", {wrong}, {});
+      FAIL("was taken");
+    } catch (const Error& error) {
+      CHECK(error.exit_code() == 2);
+      CHECK(std::string(error.what()).find("--grid") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("sweep: runs go seed by seed; a float network is shared by who agrees on it") {
   const Sweep sweep = read(R"toml(
 seeds = [1, 2]

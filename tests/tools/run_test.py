@@ -78,11 +78,19 @@ class Run(unittest.TestCase):
 
     def test_train_prints_a_table_and_a_line_an_epoch(self):
         for word in ("network", "float", "uniform 4", "learned", "mismatches", "average bits",
-                     "report.html"):
+                     "% after the search, ", "% rounded, ", "% fine-tuned", "report.html"):
             self.assertIn(word, self.result.stdout)
         epochs = [line for line in self.result.stderr.splitlines() if " epoch " in line]
         self.assertEqual(len(epochs), 5, self.result.stderr)  # float, 2 uniform, search, finetune
         self.assertNotIn("\033", self.result.stderr)
+
+    def test_a_byte_budget_and_a_data_set_are_enough(self):
+        budget = 20000
+        found = run_json(self, *train(self.folder / "bytes", changes={
+            "quant.budget.bytes": str(budget), "baselines.uniform": "[]"}))
+        self.assertLessEqual(found["data_bytes"], budget)
+        self.assertGreaterEqual(found["data_bytes"], 0.99 * budget)
+        self.assertTrue(found["verified"])
 
     def test_run_folder(self):
         for name in ("recipe.toml", "run.json", "metrics.jsonl", "metrics.csv", "model.fraqat",

@@ -132,6 +132,19 @@ class Sweep(unittest.TestCase):
         self.assertNotIn("learned", result.stdout)
         self.assertFalse((self.folder / "nothing").exists())
 
+    def test_a_grid_without_a_file(self):
+        found = run_json(self, "sweep", "--recipe", "lenet5-fashion", "--grid",
+                         "quant.weight.bits=level,stochastic", "--grid", "search.rate=0.01,0.02",
+                         "--dry-run")
+        self.assertEqual([one["row"] for one in found["runs"]],
+                         [f"quant.weight.bits {bits}, search.rate {rate}"
+                          for bits in ("level", "stochastic") for rate in ("0.01", "0.02")])
+        for wrong in (["--recipe", "lenet5-fashion"], ["--grid", "search.rate=1"],
+                      [str(self.file), "--grid", "search.rate=1"], []):
+            result = run("sweep", *wrong)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn("expected SWEEP, or --recipe and --grid", result.stderr)
+
     def test_some_rows_first(self):
         result = self.sweep("some", "--rows", "learned*", "--seed", "2", "--json", "--quiet")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
