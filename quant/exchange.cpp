@@ -32,6 +32,13 @@ class Neighbourhood {
   std::vector<Candidate> around(const std::vector<Width>& bits) const {
     std::vector<Candidate> all;
     const double now = expected(bits);
+    std::vector<const Budget*> used;  // to 99 %
+    for (const Budget& budget : budgets_)
+      if (is_used(budget, bits)) used.push_back(&budget);
+    const auto still_used = [&](const std::vector<Width>& next) {
+      return std::all_of(used.begin(), used.end(),
+                         [&](const Budget* budget) { return is_used(*budget, next); });
+    };
     std::vector<Width> raised = bits, paid;
     for (std::size_t up = 0; up < items_.size(); ++up, raised = bits) {
       if (!counted_[up] || !step(raised, up, 1)) continue;
@@ -41,7 +48,7 @@ class Neighbourhood {
       }
       for (std::size_t down = 0; down < items_.size(); ++down) {
         if (raised[down] != bits[down] || !step(paid = raised, down, -1)) continue;
-        if (within(budgets_, paid) && uses(paid, bits))
+        if (within(budgets_, paid) && still_used(paid))
           all.push_back({up, down, expected(paid) - now});
       }
     }
@@ -77,12 +84,8 @@ class Neighbourhood {
     return true;
   }
 
-  /// True if each budget that was used to 99 % at `before` still is.
-  bool uses(const std::vector<Width>& bits, const std::vector<Width>& before) const {
-    return std::all_of(budgets_.begin(), budgets_.end(), [&](const Budget& budget) {
-      const double full = 0.99 * budget.target;
-      return budget.cost.exact(before) < full || budget.cost.exact(bits) >= full;
-    });
+  static bool is_used(const Budget& budget, const std::vector<Width>& bits) {
+    return budget.cost.exact(bits) >= 0.99 * budget.target;
   }
 
   double expected(const std::vector<Width>& bits) const {

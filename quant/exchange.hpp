@@ -18,7 +18,7 @@ struct Exchange {
 /// where the budgets then need it, another one down.  Keeps each that lowers `loss`,
 /// the true loss at the widths given; those of least expected loss are tried first.
 /// None leaves more than 1 % of a budget unused that was used before, and what no budget
-/// counts stays as it is.
+/// counts stays as it is, unless it is coupled to what one does.
 Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
                          const Couples& couples, std::vector<Width> bits, int most,
                          const std::function<double(const std::vector<Width>&)>& loss);

@@ -170,7 +170,11 @@ run::Sweep sweep_of(const SweepCommand& command) {
   const bool file = !command.sweep.empty(),
              grid = !command.recipe.empty() && !command.grids.empty();
   check_usage(file ? command.recipe.empty() && command.grids.empty() : grid,
-              "[sweep] what to run: got ", file ? "a sweep with --recipe or --grid" : "neither",
+              "[sweep] what to run: got ",
+              file                      ? "a sweep with --recipe or --grid"
+              : !command.recipe.empty() ? "no --grid"
+              : !command.grids.empty()  ? "no --recipe"
+                                        : "nothing",
               "; expected SWEEP, or --recipe and --grid; try --recipe lenet5-fashion "
               "--grid search.bit_rate=0.02,0.05");
   return file ? run::load_sweep(command.sweep, command.settings)

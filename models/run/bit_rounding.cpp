@@ -97,9 +97,9 @@ std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) 
     item.sensitivity = sensitivity(widths, item.bits, learned.gain[k], learned.price[k], share);
     item.allowed = is_learned(q) ? allowed_widths(recipe_, q)
                                  : std::vector<quant::Width>{q.hard_width(sites_[k].row)};
-    check(!item.allowed.empty(), "[round] no allowed width is a candidate of ", item.name,
-          "; try round.allowed between ", widths.lowest(), " and ", widths.highest(),
-          ", below the end of a curriculum that caps it");
+    check(!item.allowed.empty(), "[round] no width for ", item.name,
+          ": got none that is allowed; expected one from ", widths.lowest(), " to ",
+          widths.highest(), " and within its cap; try another round.allowed");
     items.push_back(std::move(item));
   }
   return items;

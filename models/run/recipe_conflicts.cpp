@@ -144,6 +144,7 @@ Conflict conflict_in_allowed(const Recipe& r, bool weights) {
             "got some with quant.weight.bits_per_channel = true, whose channels are stored in "
             "whole bits; expected none for weights; try round.allowed_levels_activation"};
   const double most = widest(t, r.curriculum);
+  if (most < t.lowest) return {};  // a curriculum that caps it ends too low, and is blamed for it
   const auto whole = [&](int bits) { return bits >= t.lowest && bits <= most; };
   const auto counted = [&](int levels) {
     const auto has = [&](quant::Coding coding) {

@@ -25,6 +25,15 @@ std::string plain(const toml::node& value) {
   return value.is_string() ? value.as_string()->get() : toml_of(value);
 }
 
+/// Some keys belong to the sweep.
+void refuse_own(const std::string& key, const toml::node& value, const std::string& path,
+                RecipePlace& place) {
+  if (key == "seed" || key == "name")
+    place.refuse(path, "got " + shown(value) + "; expected none: " +
+                           (key == "seed" ? "seeds = [...], or --seeds, says which are run"
+                                          : "a row's name is its recipe's"));
+}
+
 const toml::array& list_at(const toml::node* node, const std::string& path, RecipePlace& place,
                            const char* expected) {
   const toml::array* list = node ? node->as_array() : nullptr;
@@ -50,6 +59,7 @@ Axis keys_and_values(const std::string& path, const std::string& name, const tom
     for (const toml::node& key : keys) {
       if (!key.is_string())
         place.refuse(path + ".keys", "got " + shown(key) + "; expected keys of a recipe");
+      refuse_own(key.as_string()->get(), value, path + ".keys", place);
       choice.settings.push_back(
           {key.as_string()->get(), toml_of(value), static_cast<int>(value.source().begin.line)});
     }
@@ -92,6 +102,7 @@ void find_axes(const toml::table& table, const std::string& path, const std::str
     } else {
       const toml::array& list =
           list_at(entry.node, full, place, "a list of values, one for each row");
+      refuse_own(name, list, full, place);
       if (!is_key(name)) {
         axes.push_back(named_settings(full, name, list, place));
         continue;
@@ -132,6 +143,20 @@ std::string filled(const std::string& name, const std::vector<Axis>& axes,
 
 }  // namespace
 
+std::string folder_name(const std::string& name) {
+  std::string folder;
+  for (const char c : name) {
+    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_';
+    if (kept && !(c == '.' && folder.empty()))
+      folder += c;
+    else if (!folder.empty() && folder.back() != '-')
+      folder += '-';
+  }
+  while (folder.ends_with('-')) folder.pop_back();
+  return folder;
+}
+
 std::vector<Setting> settings_in(const toml::node& node, const std::string& path,
                                  RecipePlace& place) {
   const toml::table* table = node.as_table();
@@ -142,10 +167,7 @@ std::vector<Setting> settings_in(const toml::node& node, const std::string& path
     for (const TomlEntry& entry : in_order(inner)) {
       const std::string key = prefix + entry.name;
       place.lines[path + "." + key] = entry.line();
-      if (key == "seed" || key == "name")
-        place.refuse(path + "." + key, "got " + shown(*entry.node) + "; expected none: " +
-                                           (key == "seed" ? "seeds = [...] says which are run"
-                                                          : "a row's name is its recipe's"));
+      refuse_own(key, *entry.node, path + "." + key, place);
       if (const toml::table* deeper = entry.node->as_table())
         self(self, *deeper, key + ".");
       else

@@ -8,6 +8,9 @@
 
 namespace fraqat::run {
 
+/// A name as a file name: what is no letter, digit, '.', '_' or '-' becomes '-'.
+std::string folder_name(const std::string& name);
+
 /// The keys and values in `table`, sections followed, in the order of the text;
 /// what belongs to every row of its own (name, seed) is refused.
 std::vector<Setting> settings_in(const toml::node& table, const std::string& path,

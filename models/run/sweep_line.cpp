@@ -1,7 +1,8 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "core/text.hpp"
-#include "models/run/sweep.hpp"
+#include "models/run/sweep_grid.hpp"
 #include "models/run/toml_text.hpp"
 
 // A sweep from the command line: --recipe NAME --grid key=a,b,c becomes the text of its file.
@@ -24,41 +25,63 @@ std::vector<std::string> parts_of(const std::string& text) {
   return parts;
 }
 
-/// A word as TOML: what is no value of it is a text, as with --set.
+std::string as_toml(const std::string& text) { return toml_of(toml::value<std::string>(text)); }
+
+/// A word as TOML: what is no value of it is a text.
 std::string value_of(const std::string& word, const RecipePlace& place) {
   try {
     const toml::table line = parse_toml("x = " + word, place);
     if (line.size() == 1) return word;
   } catch (const Error&) {
   }
-  return toml_of(toml::value<std::string>(word));
+  return as_toml(word);
+}
+
+/// A key and its values.
+struct List {
+  std::string key, values;
+
+  /// What names show of the key: what is behind the last dot.
+  std::string word() const { return key.substr(key.rfind('.') + 1); }
+};
+
+List list_of(const std::string& grid, const RecipePlace& place) {
+  const std::size_t equals = grid.find('=');
+  check_usage(equals != std::string::npos && equals > 0, "[sweep] --grid ", in_quotes(grid),
+              ": no values; expected key=value,value; try search.bit_rate=0.02,0.05");
+  List list{grid.substr(0, equals), {}};
+  for (const std::string& word : parts_of(grid.substr(equals + 1)))
+    list.values += value_of(word, place) + ",\n";
+  return list;
+}
+
+/// The file's text: one [[grid]], its rows named by all values.
+std::string text_of(const std::string& name, const std::string& recipe,
+                    const std::vector<List>& lists) {
+  std::string title, over;
+  for (const List& list : lists) {
+    const auto same = [&](const List& other) { return other.word() == list.word(); };
+    const bool clear = std::count_if(lists.begin(), lists.end(), same) == 1;
+    title += (title.empty() ? "" : ", ") + (clear ? list.word() : list.key) + " {" + list.key + "}";
+    const std::string key = as_toml(list.key);
+    over += key + " = { keys = [" + key + "], values = [" + list.values + "] }\n";
+  }
+  return "name = " + as_toml(name) + "\nrecipe = " + as_toml(recipe) +
+         "\n[[grid]]\nname = " + as_toml(title) + "\n[grid.over]\n" + over;
 }
 
 }  // namespace
 
 Sweep grid_sweep(const std::string& recipe, const std::vector<std::string>& grids,
                  const std::vector<std::string>& overrides) {
-  const RecipePlace place{"--grid", Error::Kind::usage, {}, "sweep"};
-  std::string name, lists;
-  for (const std::string& grid : grids) {
-    const std::size_t equals = grid.find('=');
-    check_usage(equals != std::string::npos && equals > 0, "[sweep] --grid ", in_quotes(grid),
-                ": no values; expected key=value,value; try search.bit_rate=0.02,0.05");
-    const std::string key = grid.substr(0, equals);
-    name += (name.empty() ? "" : ", ") + key + " {" + key + "}";
-    lists += key + " = [";
-    for (const std::string& word : parts_of(grid.substr(equals + 1)))
-      lists += value_of(word, place) + ", ";
-    lists += "]\n";
-  }
-  const std::string title = std::filesystem::path(recipe).stem().string() + "-grid";
-  const auto quoted = [](const std::string& text) {
-    return toml_of(toml::value<std::string>(text));
-  };
+  const std::string origin = "--grid";
+  const RecipePlace place{origin, Error::Kind::usage, {}, "sweep"};
+  load_recipe(recipe, {});  // what is wrong with it is no fault of the command line
+  std::vector<List> lists;
+  for (const std::string& grid : grids) lists.push_back(list_of(grid, place));
+  const std::string name = folder_name(std::filesystem::path(recipe).stem().string()) + "-grid";
   try {
-    return parse_sweep("name = " + quoted(title) + "\nrecipe = " + quoted(recipe) +
-                           "\n[[grid]]\nname = " + quoted(name) + "\n[grid.over]\n" + lists,
-                       "--grid", overrides);
+    return parse_sweep(text_of(name, recipe, lists), origin, overrides);
   } catch (const Error& error) {  // the text is the user's command line
     fail(Error::Kind::usage, error.what());
   }

@@ -132,7 +132,7 @@ JobState state_of(const fs::path& folder, const Recipe& recipe) {
 }
 
 bool is_named(const SweepRow& row, const std::string& glob) {
-  return glob.empty() || ::fnmatch(glob.c_str(), row.name.c_str(), 0) == 0 ||
+  return glob.empty() || glob == row.name || ::fnmatch(glob.c_str(), row.name.c_str(), 0) == 0 ||
          ::fnmatch(glob.c_str(), row.folder.c_str(), 0) == 0;
 }
 

@@ -17,21 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t longest_name = 100;
 
-/// A row's name as a file name: what is no letter, digit, '.', '_' or '-' becomes '-'.
-std::string folder_name(const std::string& name) {
-  std::string folder;
-  for (const char c : name) {
-    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '.' || c == '_';
-    if (kept && !(c == '.' && folder.empty()))
-      folder += c;
-    else if (!folder.empty() && folder.back() != '-')
-      folder += '-';
-  }
-  while (folder.ends_with('-')) folder.pop_back();
-  return folder;
-}
-
 /// Reads a sweep file into rows.
 class SweepReader {
  public:

@@ -47,7 +47,8 @@ Affine least_squares(std::span<const Real> x, Grid grid, const RangeOptions& opt
 Affine inner_percentile(std::span<const Real> x, Grid grid, const RangeOptions& options);
 Affine least_divergence(std::span<const Real> x, Grid grid, const RangeOptions& options);
 
-/// What calibration has seen: up to 2^18 numbers of a tensor.  Each batch gives some 2^14, evenly
+/// What calibration has seen: all of a weight with a range for each row, else up to 2^18 numbers of
+/// the tensor.  Each batch gives some 2^14, evenly
 /// spaced; of more than there is room for, all are as likely to be among them (Vitter, 1985,
 /// algorithm R), and the same in every run.
 class Sample {

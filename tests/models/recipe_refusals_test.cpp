@@ -162,6 +162,7 @@ TEST_CASE("recipe: values out of range, and numbers that are none, are refused")
         "[quant.weight]\nbits = \"schedule\"\naverage_bits = 4",
         "[quant.weight]\nbits = \"schedule\"\ncap = true",
         "[quant.weight]\nbits = \"fixed\"\ncap = true",
+        "[quant.weight]\nlowest = 5\nstart = 6\naverage_bits = 0\ncap = true",
         "[search]\nlambda = 0.1\n[quant]\nweight.average_bits = 3\nactivation.average_bits = 3",
         "seed = 1979-05-27",
         "seed = 1\nseed = 2",

@@ -150,7 +150,7 @@ TEST_CASE("sweep: a bad file is blamed by line, row and key") {
   says("[[grid]]\nname = \"{search.epoch}\"\n[grid.over]\nsearch.epochs = [1, 2]\n",
        ":2: grid.name: got {search.epoch}; expected what [grid.over] lists; try {search.epochs}");
   says("[[row]]\nname = \"a\"\n[row.set]\nseed = 3\n",
-       ":5: row.set.seed: got 3; expected none: seeds = [...] says which are run");
+       ":5: row.set.seed: got 3; expected none: seeds = [...], or --seeds, says which are run");
   says("seeds = [1, 1]\n", ":2: seeds: got [1, 1]; expected a list of different whole numbers");
   says("[[row]]\nname = \"a\"\narms = \"some\"\n",
        ":4: row.arms: got \"some\"; expected all or learned");
@@ -220,16 +220,18 @@ TEST_CASE("sweep: values of every type in every place, and files made to hurt a 
 }
 
 TEST_CASE("sweep: a grid of the command line is that of a file") {
-  const Sweep line = grid_sweep(
-      "lenet5-fashion",
-      {"quant.weight.bits=stochastic,level", "round.allowed=[2, 4],[2,3,4]", "search.rate=0.01"},
-      {"search.epochs=2"});
+  const Sweep line = grid_sweep("lenet5-fashion",
+                                {"quant.weight.bits=stochastic,level",
+                                 "round.allowed=[2, 4],[2,3,4]", "quant.weight_bits.conv1=4"},
+                                {"search.epochs=2"});
   CHECK(line.name == "lenet5-fashion-grid");
-  CHECK(names(line)[0] == "quant.weight.bits stochastic, round.allowed [2, 4], search.rate 0.01");
+  CHECK(names(line)[1] == "bits stochastic, allowed [2, 3, 4], conv1 4");
+  CHECK(is_named(line.rows[1], line.rows[1].name));  // though it looks like a pattern
   const Sweep file = read(
-      "[[grid]]\nname = \"{quant.weight.bits} {round.allowed} {search.rate}\"\n"
+      "[[grid]]\nname = \"{quant.weight.bits} "
+      "{round.allowed}\"\n[grid.set]\nquant.weight_bits.conv1 = 4\n"
       "[grid.over]\nquant.weight.bits = [\"stochastic\", \"level\"]\n"
-      "round.allowed = [[2, 4], [2, 3, 4]]\nsearch.rate = [0.01]\n",
+      "round.allowed = [[2, 4], [2, 3, 4]]\n",
       {"search.epochs=2"});
   REQUIRE(line.rows.size() == 4);
   REQUIRE(file.rows.size() == 4);
@@ -239,8 +241,13 @@ TEST_CASE("sweep: a grid of the command line is that of a file") {
     recipe.name = file.rows[i].recipe.name;
     CHECK(recipe == file.rows[i].recipe);
   }
-  for (const char* wrong : {"search.rate", "=1", "search.rate=", "search.rate=fast", "search.rat=1",
-                            "quant.weight.bits=level,level", "seed=1,2"}) {
+  // Keys of one section need not stand together, and equal last words are told apart.
+  const Sweep mixed = grid_sweep(
+      "lenet5-fashion",
+      {"quant.weight.start=2,3", "search.rate=0.01,0.02", "quant.activation.start=4,5"}, {});
+  CHECK(names(mixed)[1] == "quant.weight.start 2, rate 0.01, quant.activation.start 5");
+  for (const char* wrong : {"name=a,b", "search.rate", "=1", "search.rate=", "search.rate=fast",
+                            "search.rat=1", "quant.weight.bits=level,level", "seed=1,2"}) {
     CAPTURE(std::string(wrong));
     try {
       grid_sweep("lenet5-fashion", {wrong}, {});

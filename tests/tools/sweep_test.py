@@ -137,7 +137,7 @@ class Sweep(unittest.TestCase):
                          "quant.weight.bits=level,stochastic", "--grid", "search.rate=0.01,0.02",
                          "--dry-run")
         self.assertEqual([one["row"] for one in found["runs"]],
-                         [f"quant.weight.bits {bits}, search.rate {rate}"
+                         [f"bits {bits}, rate {rate}"
                           for bits in ("level", "stochastic") for rate in ("0.01", "0.02")])
         for wrong in (["--recipe", "lenet5-fashion"], ["--grid", "search.rate=1"],
                       [str(self.file), "--grid", "search.rate=1"], []):
