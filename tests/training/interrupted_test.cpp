@@ -6,6 +6,7 @@
 #include "models/run/checkpoint.hpp"
 #include "models/run/overfit.hpp"
 #include "models/run/run.hpp"
+#include "nn/state.hpp"
 #include "tests/training/tiny_run.hpp"
 
 namespace fraqat::interrupted_test {
@@ -180,10 +181,12 @@ TEST_CASE("interrupted: a width that the task asks nothing of is named, with epo
   recipe.uniform = {};
   const auto model = run::make_model(recipe);
   // The first relu lets nothing through: nobody behind it asks conv1 for bits.
-  for (auto& [name, tensor] : nn::state_of(*model)) {
+  nn::NamedTensors state = nn::state_of(*model);
+  for (auto& [name, tensor] : state) {
     if (name == "bn1.weight") tensor.fill(0);
     if (name == "bn1.bias") tensor.fill(-1);
   }
+  nn::apply_state(*model, state, "a dead start");
   const test::TemporaryDirectory folder, start;
   const fs::path from = start / "float.safetensors";
   run::save_checkpoint(from, *model, recipe, "float");
