@@ -6,6 +6,7 @@
 #include "models/run/budgets.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/deployment.hpp"
+#include "models/run/float_start.hpp"
 #include "models/run/provenance.hpp"
 #include "models/run/training.hpp"
 
@@ -70,6 +71,8 @@ ordered_json finished(const Session& session, ordered_json result) {
 
 ordered_json all_phases(const Recipe& recipe, const Options& options, Observer& observer) {
   check_layers(recipe);
+  // A start that does not fit must not leave a run that would go on from it.
+  if (!options.resume && !options.from.empty()) read_float_model(recipe, options.from);
   const Session session(recipe, options, observer);
   const ordered_json& notes = session.journal().notes;
   ordered_json result = provenance(recipe, options);

@@ -2,7 +2,6 @@
 
 #include "models/models.hpp"
 #include "models/run/checkpoint.hpp"
-#include "models/run/float_start.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -79,8 +78,6 @@ void Session::begin() {
   check_usage(!fs::exists(file(journal_name)), "[run] ", options_.out.string(),
               " holds an unfinished run; try fraqat train --resume ", options_.out.string(),
               ", or remove it first");
-  // A start that does not fit must not leave a run that would go on from it.
-  if (!options_.from.empty()) read_float_model(recipe_, options_.from);
   constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;
   const std::string from_hash =
       options_.from.empty() ? "" : sha256(read_file(options_.from.string(), most_bytes));
