@@ -147,7 +147,8 @@ class Plan {
   const Node& reader_of_image(const Var& value) const {
     const std::vector<const Node*>& readers = groups_.readers(value);
     check(!readers.empty(),
-          "[attach] no layer with weights reads the model's input: got none; expected a conv2d or linear");
+          "[attach] no layer with weights reads the model's input: got none; expected a conv2d or "
+          "linear");
     check(readers.size() == 1, "[attach] the model's input is read twice: got ", readers[0]->op(),
           " in layer \"", readers[0]->layer(), "\" and ", readers.back()->op(), " in layer \"",
           readers.back()->layer(), "\"; expected one conv2d or linear, whose input_q quantizes it");

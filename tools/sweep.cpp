@@ -76,24 +76,12 @@ std::string repeated(const SweepCommand& command) {
 }
 
 std::string table_of(const run::Summary& summary) {
-  Table table({{"row", Table::Align::left},
-               {"seeds"},
-               {"float"},
-               {"W bits"},
-               {"A bits"},
-               {"bytes"},
-               {"searched"},
-               {"rounded"},
-               {"accuracy, %"},
-               {"over the line"},
-               {"hash"}});
-  for (const run::SummaryRow& row : summary.rows) {
-    const run::SummaryCells cells = run::cells_of(row);
-    table.row(
-        {cells.name, cells.seeds, cells.full, cells.weight_bits, cells.activation_bits, cells.bytes,
-         cells.searched, cells.rounded, cells.accuracy, cells.over_line, cells.hashes},
-        row.on_front ? Style::bold : Style::plain);
-  }
+  std::vector<Table::Column> columns;
+  for (const std::string& title : run::table_titles()) columns.push_back({title});
+  columns.front().align = Table::Align::left;
+  Table table(std::move(columns));
+  for (const run::SummaryRow& row : summary.rows)
+    table.row(run::cells_of(row), row.on_front ? Style::bold : Style::plain);
   return table.text();
 }
 

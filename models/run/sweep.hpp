@@ -43,7 +43,8 @@ Sweep parse_sweep(const std::string& text, const std::string& origin,
                   const std::vector<std::string>& overrides);
 
 /// The sweep of one grid over `recipe`, a name or a file: each of `grids`, "search.rate=0.01,0.02",
-/// is a key with its values, the last changing fastest.  What is wrong with them is an Error{usage}.
+/// is a key with its values, the last changing fastest.  What is wrong with them is an
+/// Error{usage}.
 Sweep grid_sweep(const std::string& recipe, const std::vector<std::string>& grids,
                  const std::vector<std::string>& overrides);
 

@@ -53,15 +53,6 @@ string cell(const string& text) {
   return out;
 }
 
-std::vector<string> all_of(const SummaryCells& c) {
-  return {c.name,     c.seeds,   c.full,     c.weight_bits, c.activation_bits, c.bytes,
-          c.searched, c.rounded, c.accuracy, c.over_line,   c.hashes};
-}
-
-const std::vector<string> titles = {"row",         "seeds",         "float",    "W bits",
-                                    "A bits",      "data bytes",    "searched", "rounded",
-                                    "accuracy, %", "over the line", "hash"};
-
 string point_title(const SummaryRow& row) {
   const Spread accuracy = row.accuracy();
   return concat(row.name, ": ", with_spread(accuracy, 2), " %, ", grouped(row.bytes().mean),
@@ -129,32 +120,42 @@ string points(std::size_t finished, std::size_t runs) {
 string html_table(const Summary& summary) {
   string body;
   for (const SummaryRow& one : summary.rows)
-    body += row(all_of(cells_of(one)), "td", one.on_front ? "own" : "");
-  return table(row(titles, "th"), body);
+    body += row(cells_of(one), "td", one.on_front ? "own" : "");
+  return table(row(table_titles(), "th"), body);
 }
 
 }  // namespace
 
-SummaryCells cells_of(const SummaryRow& row) {
-  SummaryCells cells;
-  cells.name = row.name;
-  for (const auto& sample : row.samples)
-    cells.seeds += (cells.seeds.empty() ? "" : " ") + std::to_string(sample.seed);
-  cells.full = fixed(mean_of(row, &SummaryRow::Sample::full_accuracy), 2);
-  cells.weight_bits = fixed(mean_of(row, &SummaryRow::Sample::weight_bits), 3);
-  cells.activation_bits = fixed(mean_of(row, &SummaryRow::Sample::activation_bits), 3);
-  cells.bytes = with_commas(row.bytes().mean);
-  cells.searched = fixed(mean_of(row, &SummaryRow::Sample::searched), 2);
-  cells.rounded = fixed(mean_of(row, &SummaryRow::Sample::rounded), 2);
-  cells.accuracy = with_spread(row.accuracy(), 2) + (row.verified() ? "" : " NOT verified");
+const std::vector<string>& table_titles() {
+  static const std::vector<string> titles = {"row",         "seeds",         "float",    "W bits",
+                                             "A bits",      "data bytes",    "searched", "rounded",
+                                             "accuracy, %", "over the line", "hash"};
+  return titles;
+}
+
+std::vector<string> cells_of(const SummaryRow& row) {
+  using Sample = SummaryRow::Sample;
+  string seeds, over_line, hashes;
+  for (const Sample& sample : row.samples) {
+    seeds += (seeds.empty() ? "" : " ") + std::to_string(sample.seed);
+    if (!sample.hash.empty())
+      hashes += (hashes.empty() ? "" : " ") + sample.hash.substr(0, hash_digits);
+  }
   if (row.over_line) {
     const Spread& over = row.over_line->spread;
-    cells.over_line = (over.mean >= 0 ? "+" : "") + with_spread(over, 2);
+    over_line = (over.mean >= 0 ? "+" : "") + with_spread(over, 2);
   }
-  for (const auto& sample : row.samples)
-    if (!sample.hash.empty())
-      cells.hashes += (cells.hashes.empty() ? "" : " ") + sample.hash.substr(0, hash_digits);
-  return cells;
+  return {row.name,
+          seeds,
+          fixed(mean_of(row, &Sample::full_accuracy), 2),
+          fixed(mean_of(row, &Sample::weight_bits), 3),
+          fixed(mean_of(row, &Sample::activation_bits), 3),
+          with_commas(row.bytes().mean),
+          fixed(mean_of(row, &Sample::searched), 2),
+          fixed(mean_of(row, &Sample::rounded), 2),
+          with_spread(row.accuracy(), 2) + (row.verified() ? "" : " NOT verified"),
+          over_line,
+          hashes};
 }
 
 string markdown(const Summary& summary) {
@@ -166,9 +167,9 @@ string markdown(const Summary& summary) {
     for (const string& one : cells) text += "| " + cell(one) + " ";
     text += "|\n";
   };
-  line(titles);
-  line(std::vector<string>(titles.size(), "---"));
-  for (const SummaryRow& row : summary.rows) line(all_of(cells_of(row)));
+  line(table_titles());
+  line(std::vector<string>(table_titles().size(), "---"));
+  for (const SummaryRow& row : summary.rows) line(cells_of(row));
   return text;
 }
 

@@ -2,19 +2,16 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "models/run/sweep_summary.hpp"
 
 /// The result of a sweep for people.
 namespace fraqat::run {
 
-/// A row of the table as text: "91.38 ± 0.12", "25,884".
-struct SummaryCells {
-  std::string name, seeds, full, weight_bits, activation_bits, bytes;
-  std::string searched, rounded, accuracy, over_line, hashes;
-};
-
-SummaryCells cells_of(const SummaryRow& row);
+/// The titles of the table, and a row of it as text: "91.38 ± 0.12", "25,884".
+const std::vector<std::string>& table_titles();
+std::vector<std::string> cells_of(const SummaryRow& row);
 
 /// The table in Markdown, and how to repeat it.
 std::string markdown(const Summary& summary);

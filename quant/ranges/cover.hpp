@@ -48,9 +48,8 @@ Affine inner_percentile(std::span<const Real> x, Grid grid, const RangeOptions& 
 Affine least_divergence(std::span<const Real> x, Grid grid, const RangeOptions& options);
 
 /// What calibration has seen: all of a weight with a range for each row, else up to 2^18 numbers of
-/// the tensor.  Each batch gives some 2^14, evenly
-/// spaced; of more than there is room for, all are as likely to be among them (Vitter, 1985,
-/// algorithm R), and the same in every run.
+/// the tensor.  Each batch gives some 2^14, evenly spaced; of more than there is room for, all are
+/// as likely to be among them (Vitter, 1985, algorithm R), and the same in every run.
 class Sample {
  public:
   explicit Sample(Index rows) : rows_(rows) {}
