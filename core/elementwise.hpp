@@ -64,37 +64,57 @@ Real sum_of(F f, const Tensor& first, const Rest&... rest) {
   });
 }
 
-/// Sums over the rows of a matrix: what accumulate(begin, end, sums) adds to the
-/// `width` zeros it is given for rows [begin, end), joined over at most 64
-/// chunks pairwise in index order.
+/// Sums over the rows of a matrix, `width` of them, in double: every chunk of rows adds to
+/// zeros of its own, which join() adds up pairwise in index order: at most 64, cut by the sizes
+/// alone.
+class RowSums {
+ public:
+  RowSums(Index rows, Index width)
+      : rows_(rows),
+        width_(width),
+        step_(std::max(grain_rows(width), (rows + most - 1) / most)),
+        sums_(static_cast<std::size_t>(chunks() * width)) {}
+
+  Index step() const { return step_; }  // rows of a chunk, but for the last
+  Index chunks() const { return std::max<Index>(1, (rows_ + step_ - 1) / step_); }
+  double* of(Index chunk) { return sums_.data() + chunk * width_; }
+
+  void join() {
+    for (Index apart = 1; apart < chunks(); apart *= 2)
+      for (Index i = 0; i + apart < chunks(); i += 2 * apart)
+        for (Index c = 0; c < width_; ++c) of(i)[c] += of(i + apart)[c];
+  }
+
+  /// The sum `i`, once they are joined.
+  double operator[](Index i) const { return sums_[static_cast<std::size_t>(i)]; }
+
+ private:
+  static constexpr Index most = 64;
+  Index rows_, width_, step_;
+  std::vector<double, PoolAllocator<double>> sums_;
+};
+
+/// What accumulate(begin, end, sums) adds to the `width` zeros of a chunk for its rows
+/// [begin, end), joined.
 template <class Accumulate>
-std::vector<double, PoolAllocator<double>> sum_rows(Index rows, Index width,
-                                                    Accumulate accumulate) {
-  constexpr Index most = 64;
-  const Index step = std::max(grain_rows(width), (rows + most - 1) / most);
-  const Index chunks = std::max<Index>(1, (rows + step - 1) / step);
-  std::vector<double, PoolAllocator<double>> sums(static_cast<std::size_t>(chunks * width));
-  parallel_chunks(rows, step, [&](Index begin, Index end) {
-    accumulate(begin, end, sums.data() + begin / step * width);
+RowSums sum_rows(Index rows, Index width, Accumulate accumulate) {
+  RowSums sums(rows, width);
+  parallel_chunks(rows, sums.step(), [&](Index begin, Index end) {
+    accumulate(begin, end, sums.of(begin / sums.step()));
   });
-  for (Index apart = 1; apart < chunks; apart *= 2)
-    for (Index i = 0; i + apart < chunks; i += 2 * apart) {
-      double* to = sums.data() + i * width;
-      for (Index c = 0; c < width; ++c) to[c] += to[c + apart * width];
-    }
-  sums.resize(static_cast<std::size_t>(width));
+  sums.join();
   return sums;
 }
 
 /// The sums over all but the last dimension.
 inline Tensor column_sums(const Tensor& x) {
   const Index width = x.dim(-1);
-  const auto sums = sum_rows(x.size() / width, width, [&](Index begin, Index end, double* sum) {
+  const RowSums sums = sum_rows(x.size() / width, width, [&](Index begin, Index end, double* sum) {
     for (Index r = begin; r < end; ++r)
       for (Index c = 0; c < width; ++c) sum[c] += double(x[r * width + c]);
   });
   Tensor result({width});
-  std::transform(sums.begin(), sums.end(), result.data(), [](double s) { return Real(s); });
+  for (Index c = 0; c < width; ++c) result[c] = Real(sums[c]);
   return result;
 }
 

@@ -215,6 +215,14 @@ struct BatchNormOptions {
 Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
                const BatchNormOptions& = {}, const Var& addend = {});
 
+/// What batch_norm(x, gamma, beta, state, options) is of: for what may do more in its pass.
+struct BatchNormInput {
+  Var x, gamma, beta;
+  BatchNormState state;  // the tensors that are updated
+  BatchNormOptions options;
+};
+Var batch_norm(const BatchNormInput& in);
+
 /// batch_norm with running statistics, prepared: (x - mean) factor + shift per channel,
 /// then the addend (none, or of the result's shape), then relu.
 struct NormalisedChannels {

@@ -38,16 +38,17 @@ Prefix fused(std::span<const Child> modules, const Var& x) {
   const std::size_t at = convolution ? 1 : 0;
   auto* norm = as<BatchNorm2d>(modules, at);
   auto* relu = norm && !norm->output_q ? as<Relu>(modules, at + 1) : nullptr;
-  Var y;
-  if (norm && convolution)
-    y = convolution->normalised(x, *norm, relu != nullptr);
-  else if (relu)
-    y = norm->rectified(x);
-  if (y && relu) {
+  if (norm && convolution) {
+    const Var y = convolution->normalised(x, *norm, relu != nullptr);
+    if (!y) return {};
+    if (!relu) return {y, 2};
     LayerScope scope(relu->path());
-    return {relu->output_q(y), at + 2};
+    return {relu->output_q(y), 3};
   }
-  if (y) return {y, 2};
+  if (relu) {
+    LayerScope scope(relu->output_q ? relu->path() : norm->path());
+    return {relu->output_q.of_normalised(norm->input(x, true)), 2};
+  }
   auto* pool = as<MaxPool2d>(modules, 1);
   auto* first = as<Relu>(modules, 0);
   if (!pool || !first) return {};

@@ -23,6 +23,11 @@ class Transform {
   /// (*this)(relu(x)), to the bit.
   virtual Var of_rectified(const Var& x) { return (*this)(op::relu(x)); }
 
+  /// (*this)(batch_norm(norm)), to the bit.
+  virtual Var of_normalised(const op::BatchNormInput& norm) {
+    return (*this)(op::batch_norm(norm));
+  }
+
   /// What comes of relu, this and a max pool: all of it, to the bit unless a number is a NaN,
   /// or, where one op cannot do so, of_rectified(x), which the pool is still to follow.
   struct Pooled {
@@ -45,6 +50,10 @@ class Slot {
 
   Var of_rectified(const Var& x) const {
     return transform_ ? transform_->of_rectified(x) : op::relu(x);
+  }
+
+  Var of_normalised(const op::BatchNormInput& norm) const {
+    return transform_ ? transform_->of_normalised(norm) : op::batch_norm(norm);
   }
 
   Transform::Pooled pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) const {

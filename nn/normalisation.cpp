@@ -19,14 +19,14 @@ BatchNorm::BatchNorm(Index channels)
       beta(Tensor({channels}, Real(0)), true),
       state{Tensor({channels}, Real(0)), Tensor({channels}, Real(1))} {}
 
-void BatchNorm::take_statistics() {
+op::BatchNormInput BatchNorm::input(const Var& x, bool relu) {
   options.batch_statistics = TrainingStep::current() != nullptr && !frozen;
+  op::BatchNormInput in{x, gamma, beta, state, options};
+  in.options.relu = relu;
+  return in;
 }
 
-Var BatchNorm::forward(const Var& x) {
-  take_statistics();
-  return output_q(op::batch_norm(x, gamma, beta, state, options));
-}
+Var BatchNorm::forward(const Var& x) { return output_q.of_normalised(input(x, false)); }
 
 Var BatchNorm::rectified(const Var& x, const Var& addend) {
   if (output_q || (addend && addend.shape() != x.shape())) {
@@ -34,10 +34,7 @@ Var BatchNorm::rectified(const Var& x, const Var& addend) {
     return op::relu(addend ? op::add(y, addend) : y);
   }
   LayerScope scope(path_);
-  take_statistics();
-  op::BatchNormOptions fused = options;
-  fused.relu = true;
-  return op::batch_norm(x, gamma, beta, state, fused, addend);
+  return op::batch_norm(x, gamma, beta, state, input(x, true).options, addend);
 }
 
 op::NormalisedChannels BatchNorm::prepared(bool relu, const Var& addend) const {

@@ -16,6 +16,9 @@ class BatchNorm : public Module {
   Var forward(const Var& x) override;
   void visit(Visitor& visitor) override;
 
+  /// What forward is of, and what rectifies it: for a slot that takes it unfinished.
+  op::BatchNormInput input(const Var& x, bool relu);
+
   /// relu(forward(x) + addend), the addend may be none: one op where shapes are equal
   /// and no slot is between.
   Var rectified(const Var& x, const Var& addend = {});
@@ -28,9 +31,6 @@ class BatchNorm : public Module {
   op::BatchNormOptions options;
   bool frozen = false;  // running statistics in training, too, and left as they are
   Slot output_q;
-
- private:
-  void take_statistics();
 };
 
 /// Of x[N, C] or x[N, L, C]; PyTorch's second is [N, C, L].

@@ -35,6 +35,15 @@ bool fake_quant_pools(const Shape& x, const Shape& scale, const Pool2dOptions& p
 Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
                const FakeQuantOptions& options);
 
+/// fake_quant(batch_norm(in)), to the bit, in the passes of batch norm: where
+/// batch_norm_fake_quant_suits().  A relu, of either's options, is between them.
+Var batch_norm_fake_quant(const BatchNormInput& in, const Var& p, const Var& scale, const Var& zero,
+                          FakeQuantOptions options);
+
+/// Whether the sums of both over x end together, and one scale is for all of it: images and
+/// channels of powers of two, and small tensors.
+bool batch_norm_fake_quant_suits(const Shape& x, const Shape& scale);
+
 /// y, a quantized x; in the backward pass x is besides drawn to y, by 2 strength (x - y) where
 /// they are at most reach[R] apart (R rows of the first dimension, or 1 for all).
 Var dampen(const Var& x, const Var& y, const Tensor& reach, Real strength);

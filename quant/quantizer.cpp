@@ -51,6 +51,18 @@ nn::Transform::Pooled Quantizer::rectified(const Var& x, const Pool& pool) {
   return {quantize_to_widths(x, ranges, choice, true, pooled ? pool : Pool()), pooled};
 }
 
+Var Quantizer::of_normalised(const op::BatchNormInput& norm) {
+  if (!only_quantizes()) return (*this)(op::batch_norm(norm));
+  const Ranges ranges = range_->ranges(norm.x.value());
+  const BitPolicy::Choice choice = bits_->choose();
+  if (!choice.level && op::batch_norm_fake_quant_suits(norm.x.shape(), ranges.scale.shape()))
+    return op::batch_norm_fake_quant(norm, choice.p, ranges.scale, ranges.zero,
+                                     options(choice, false));
+  const Var x = op::batch_norm(norm);
+  return choice.level ? quantize_to_level(x, ranges, choice.level)
+                      : quantize_to_widths(x, ranges, choice, false);
+}
+
 /// A learned range has seen its numbers; a measured one may go on looking at them.
 bool Quantizer::only_quantizes() const {
   const bool recorded = Tape::current() && Tape::current()->records() == Tape::Records::graph;
@@ -60,10 +72,13 @@ bool Quantizer::only_quantizes() const {
 Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
                                   const BitPolicy::Choice& choice, bool relu,
                                   const Pool& pool) const {
-  const Var y = op::fake_quant(
-      x, choice.p, ranges.scale, ranges.zero,
-      {info_.coding, info_.widths, choice.first, choice.last, info_.name, relu, pool});
+  const Var y = op::fake_quant(x, choice.p, ranges.scale, ranges.zero, options(choice, relu, pool));
   return damped(x, y, choice.p.value(), ranges.scale.value());
+}
+
+op::FakeQuantOptions Quantizer::options(const BitPolicy::Choice& choice, bool relu,
+                                        const Pool& pool) const {
+  return {info_.coding, info_.widths, choice.first, choice.last, info_.name, relu, pool};
 }
 
 Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits) {

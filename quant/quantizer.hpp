@@ -38,6 +38,7 @@ class Quantizer final : public nn::Transform {
 
   /// In one op where nobody but that op looks at the numbers.
   Var of_rectified(const Var& x) override { return rectified(x, {}).y; }
+  Var of_normalised(const op::BatchNormInput& norm) override;
   Pooled pooled_of_rectified(const Var& x, const op::Pool2dOptions& pool) override {
     return rectified(x, pool);
   }
@@ -90,6 +91,8 @@ class Quantizer final : public nn::Transform {
 
   bool only_quantizes() const;
   Pooled rectified(const Var& x, const Pool& pool);
+  op::FakeQuantOptions options(const BitPolicy::Choice& choice, bool relu,
+                               const Pool& pool = {}) const;
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice,
                          bool relu, const Pool& pool = {}) const;
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);

@@ -499,6 +499,14 @@ def builtin(x, p, scale, zero):
     return straight_through(p * y, y)
 
 
+def normalised_mixture(rectify):
+    """Of images, mixture(IMAGE_ENDS) of batch_norm."""
+    def function(x, gamma, beta, *of_mixture):
+        y = batch_norm(x, gamma, beta)
+        return mixture(IMAGE_ENDS)(torch.relu(y) if rectify else y, *of_mixture)
+    return function
+
+
 def neighbours(bits, widths=(2, 3, 4, 6, 8)):
     w = torch.tensor(widths).double()
     at = max(j for j in range(len(widths) - 1) if widths[j] <= max(float(bits), widths[0]))
@@ -543,6 +551,12 @@ TABLE |= {
         ("weights", mixture(WEIGHT_ENDS), normal(3, 2, 2, 5), *candidates(3, torch.zeros)),
         ("images", mixture(IMAGE_ENDS), normal(6, 11), *candidates(1, lambda *s: uniform(0, 3, *s))),
         ("builtin", builtin, uniform(-1.4, 2.2, 61), row(1), constant(0.25), constant(6)),
+    ],
+    "batch_norm_fake_quant": lambda: [
+        ("plain", normalised_mixture(False), normal(3, 2, 4, 5), normal(5), normal(5),
+         *candidates(1, lambda *s: uniform(0, 3, *s))),
+        ("relu", normalised_mixture(True), normal(3, 2, 4, 5), normal(5), normal(5),
+         *candidates(1, lambda *s: uniform(0.6, 2.4, *s))),
     ],
     "expected_width": lambda: [
         ("all", lambda p: (p @ row(2, 3, 4, 6, 8)).reshape(1), probabilities(5)),
