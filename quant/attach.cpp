@@ -6,46 +6,11 @@
 #include <set>
 
 #include "quant/bits_by_name.hpp"
+#include "quant/given_widths.hpp"
 #include "quant/groups.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
-
-/// Widths that the user gives by layer name.
-class Given {
- public:
-  /// `what` a layer has that gets the width: "weight".
-  Given(const WidthsByLayer& widths, std::string what) : widths_(widths), what_(std::move(what)) {
-    std::map<std::string, int> seen;
-    for (const auto& [layer, bits] : widths) {
-      const auto [found, first] = seen.emplace(layer, bits);
-      check(first, "[attach] layer ", layer, " is given a width twice: got ", found->second,
-            " and ", bits, "; expected one");
-    }
-  }
-
-  /// Fixes `spec`, of that tensor of `layer`, if a width is given for it.
-  void apply(const std::string& layer, TensorSpec& spec) {
-    if (met_.insert(layer).second) names_ += (names_.empty() ? "" : ", ") + layer;
-    for (const auto& [name, bits] : widths_)
-      if (name == layer) {
-        spec.bits = "fixed";
-        spec.start = bits;
-      }
-  }
-
-  void check_all_met() const {
-    for (const auto& [layer, bits] : widths_)
-      check(met_.count(layer) > 0, "[attach] a width is given for a layer that does not exist or ",
-            "has no ", what_, ": got ", layer, "; expected one of ", names_);
-  }
-
- private:
-  const WidthsByLayer& widths_;
-  const std::string what_;
-  std::set<std::string> met_;
-  std::string names_;  // in the order of the network
-};
 
 /// Fills the slots, group by group.
 class Plan {
@@ -294,7 +259,7 @@ class Plan {
   const Tape& tape_;
   const Groups groups_;
   const Spec& spec_;
-  Given weight_bits_, activation_bits_;
+  GivenWidths weight_bits_, activation_bits_;
   const Index batch_;
   std::map<std::string, nn::Slot*> slots_;
   std::map<const void*, const nn::Slot*> codes_;  // of a tensor: the slot they are from
