@@ -39,8 +39,12 @@ struct Rectifying final : nn::Transform {
     ++pooled;
     return {op::relu_max_pool2d(x, pool), true};
   }
+  Var of_normalised(const op::BatchNormInput& norm) override {
+    ++normalised;
+    return op::batch_norm(norm);
+  }
   bool pools = true;
-  int given = 0, pooled = 0;
+  int given = 0, pooled = 0, normalised = 0;
 };
 
 const Tensor input({1, 2}, std::array<Real, 2>{1, -5});
@@ -98,6 +102,28 @@ TEST_CASE("relu: what fills its slot may rectify, in a residual block, too") {
   block.output_q.fill(slot);
   CHECK(list(block(Var(input)).value()) == std::vector<Real>{4, 0});
   CHECK(slot->given == 2);
+}
+
+TEST_CASE("sequential: what fills the slot behind batch norm, or relu after it, may do both") {
+  const auto slot = std::make_shared<Rectifying>();
+  nn::Sequential net;
+  auto& norm = net.add(std::make_unique<nn::BatchNorm2d>(1));
+  auto& relu = net.add(std::make_unique<nn::Relu>());
+  const Var x(Tensor({1, 2, 2, 1}, std::array<Real, 4>{-1, 3, 2, -4}));
+  const std::vector<Real> plain = list(net(x).value());
+  relu.output_q.fill(slot);
+  CHECK(list(net(x).value()) == plain);
+  CHECK(slot->normalised == 1);
+  {
+    Tape tape(Tape::Records::graph);  // shows each
+    CHECK(list(net(x).value()) == plain);
+    CHECK(tape.nodes().size() == 2);
+    CHECK(slot->normalised == 1);
+  }
+  relu.output_q.clear();
+  norm.output_q.fill(slot);
+  CHECK(list(net(x).value()) == plain);
+  CHECK(slot->normalised == 2);
 }
 
 TEST_CASE("sequential: what fills the slot between relu and max pool may do both") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "nn/containers.hpp"
 #include "nn/layers.hpp"
@@ -88,12 +89,12 @@ std::vector<float> outputs(nn::Module& model) {
   return {y.data(), y.data() + y.size()};
 }
 
-enum class Way { apart, rectified, pooled };
+/// What is done with the slot behind a relu, and numbers of both signs.
+using Use = std::function<Var(const nn::Slot&, const Var&)>;
 
-/// What fills the slot behind the relu, and a max pool behind it, make of numbers of both signs
-/// and zeros in training, and the gradients of its weighted sum to them and to all parameters:
-/// three ops apart, the first two as of_rectified(), or all as pooled_of_rectified().
-std::vector<std::vector<float>> behind_relu(const Combination& c, Way way) {
+/// What `use` makes of them in training, max-pooled, and the gradients of its weighted sum to
+/// them and to all parameters.
+std::vector<std::vector<float>> behind_relu(const Combination& c, const Use& use) {
   const auto model = quantized(c.spec(c.bits, c.bits == "fixed" ? 4 : 4.5));
   const nn::Slot* slot = nullptr;
   for (const auto& [name, found] : nn::slots(*model))
@@ -106,11 +107,8 @@ std::vector<std::vector<float>> behind_relu(const Combination& c, Way way) {
   const Var x(numbers, true);
   const TrainingStep step({1, 0, 0});
   Tape tape;
-  nn::Transform::Pooled done;
-  if (way == Way::apart) done.y = (*slot)(op::relu(x));
-  if (way == Way::rectified) done.y = slot->of_rectified(x);
-  if (way == Way::pooled) done = slot->pooled_of_rectified(x, {});
-  const Var y = done.pooled ? done.y : op::max_pool2d(done.y);
+  Var y = use(*slot, x);
+  if (y.shape() != factors.shape()) y = op::max_pool2d(y);
   tape.backward(op::sum(op::mul(y, Var(factors))));
   std::vector<std::vector<float>> all;
   const auto keep = [&](const Tensor& t) { all.emplace_back(t.data(), t.data() + t.size()); };
@@ -118,6 +116,16 @@ std::vector<std::vector<float>> behind_relu(const Combination& c, Way way) {
   keep(x.grad());
   for (const auto& [name, parameter] : nn::parameters(*model)) keep(parameter->grad());
   return all;
+}
+
+/// Batch norm of x by its own statistics, and relu.
+op::BatchNormInput normalised(const Var& x) {
+  const Index C = x.shape()[-1];
+  return {x,
+          Var(Tensor({C}, Real(0.7))),
+          Var(Tensor({C}, Real(0.2))),
+          {Tensor({C}, Real(0)), Tensor({C}, Real(1))},
+          {Real(1e-5), Real(0.1), true, true}};
 }
 
 bool all_finite_numbers(const Tensor& t) {
@@ -158,14 +166,23 @@ void freeze(nn::Module& model) {
 
 }  // namespace
 
-TEST_CASE(
-    "combinations: relu and max pool in the quantizer's pass are those around it, to the bit") {
+TEST_CASE("combinations: what the quantizer's pass takes in is what stands around it, to the bit") {
   for (const Combination& c : all_combinations()) {
     CAPTURE(c.bits);
     CAPTURE(c.range);
-    const auto apart = behind_relu(c, Way::apart);
-    CHECK(behind_relu(c, Way::rectified) == apart);
-    if (c.range == "learned") CHECK(behind_relu(c, Way::pooled) == apart);  // others do not pool
+    const auto apart =
+        behind_relu(c, [](const auto& slot, const Var& x) { return slot(op::relu(x)); });
+    CHECK(behind_relu(c, [](const auto& slot, const Var& x) { return slot.of_rectified(x); }) ==
+          apart);
+    if (c.range == "learned")  // others do not pool
+      CHECK(behind_relu(c, [](const auto& slot, const Var& x) {
+              return slot.pooled_of_rectified(x, {}).y;
+            }) == apart);
+    CHECK(behind_relu(c, [](const auto& slot, const Var& x) {
+            return slot.of_normalised(normalised(x));
+          }) == behind_relu(c, [](const auto& slot, const Var& x) {
+            return slot(op::batch_norm(normalised(x)));
+          }));
   }
 }
 
