@@ -62,6 +62,12 @@ Tape::~Tape() { current_tape = outer_; }
 
 Tape* Tape::current() { return current_tape; }
 
+bool each_op_is_seen() {
+  const Tape* tape = Tape::current();
+  const Watch* watch = Watch::current();
+  return (tape && tape->records() == Tape::Records::graph) || (watch && watch->wants_each_op());
+}
+
 void Tape::backward(const Var& loss) {
   check(records_ == Records::gradients, "[backward] this tape records a graph, not gradients");
   check(loss.value().size() == 1, "[backward] the loss is no scalar: got shape ", loss.shape(),

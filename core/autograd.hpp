@@ -162,6 +162,9 @@ class Watch {
 
   static Watch* current();
 
+  /// Whether it is about the numbers of every op, so that none may take in its neighbours.
+  virtual bool wants_each_op() const { return true; }
+
   /// A forward or a backward pass of one op begins; then it has ended, with its
   /// result, or with the gradients of its inputs in node.inputs() (contributions of
   /// other ops included).
@@ -172,6 +175,10 @@ class Watch {
  private:
   Watch* outer_;
 };
+
+/// Whether somebody looks at every op by itself: a tape that records a graph, or a watch.  What
+/// may do the work of several ops in one keeps them apart then; the bits are the same.
+bool each_op_is_seen();
 
 /// While alive, nodes recorded on this thread carry `path` as their layer.
 /// `path` must outlive the tape.
@@ -270,7 +277,7 @@ Tensor watched(std::string_view op, Forward&& forward) {
 
 /// Runs op.forward on the inputs' values and, where a tape wants it, records it.
 /// `forward` takes one Tensor per input (empty for "none") and returns one;
-/// `backward(dy, Needs<N>)` returns one Tensor per input, empty where not needed.
+/// `backward(dy, Needs<N>)` returns one Tensor per input; those not needed may be left empty.
 template <class Op, class... Inputs>
 Var apply(Op op, const Inputs&... inputs) {
   constexpr std::size_t n = sizeof...(Inputs);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace fraqat::inline FRAQAT_PRECISION {
 namespace {
@@ -31,6 +32,10 @@ void update(op::BatchNormState& state, const op::BatchNormState& batch, Index n,
 
 }  // namespace
 
+ChannelFactors::ChannelFactors(const Tensor& gamma, const Tensor& variance, Real epsilon)
+    : inverse(map([=](Real v) { return 1 / std::sqrt(v + epsilon); }, variance)),
+      factor(map([](Real g, Real i) { return g * i; }, gamma, inverse)) {}
+
 void ChannelNormalisation::prepare(const Tensor& input, const Tensor& gamma, const Tensor& beta,
                                    op::BatchNormState& running,
                                    const op::BatchNormOptions& options) {
@@ -42,8 +47,9 @@ void ChannelNormalisation::prepare(const Tensor& input, const Tensor& gamma, con
   } else {
     used = {running.mean.clone(), running.variance.clone()};
   }
-  inverse = map([e = options.epsilon](Real v) { return 1 / std::sqrt(v + e); }, used.variance);
-  factor = map([](Real g, Real i) { return g * i; }, gamma, inverse);
+  const ChannelFactors factors(gamma, used.variance, options.epsilon);
+  inverse = factors.inverse;
+  factor = factors.factor;
 }
 
 ChannelNormalisation::Gradients ChannelNormalisation::gradients(const RowSums& sums, Tensor h,

@@ -6,6 +6,13 @@
 
 namespace fraqat::inline FRAQAT_PRECISION {
 
+/// 1 / sqrt(variance + epsilon), and that times gamma: per channel.
+struct ChannelFactors {
+  ChannelFactors(const Tensor& gamma, const Tensor& variance, Real epsilon);
+
+  Tensor inverse, factor;
+};
+
 /// What batch_norm computes with (core/ops/batch_norm.cpp has the formulas), piece by piece,
 /// for ops that do more in the same passes over x.
 struct ChannelNormalisation {
@@ -13,7 +20,7 @@ struct ChannelNormalisation {
   op::BatchNormState used = {};      // the statistics that normalise, not shared with anybody
   Tensor inverse = {}, factor = {};  // per channel: 1 / sqrt(variance + epsilon), times gamma
 
-  /// Takes the statistics of the batch, and moves `running` towards them, or takes those.
+  /// Takes the statistics of the batch, and moves `running` towards them, or else takes `running`.
   void prepare(const Tensor& input, const Tensor& gamma, const Tensor& beta,
                op::BatchNormState& running, const op::BatchNormOptions& options);
 
@@ -36,9 +43,9 @@ struct ChannelNormalisation {
     Tensor x, gamma, beta;  // x: none unless asked for
   };
 
-  /// From the sums over rows of h and, C behind it, of h (x - mean), where h is dL/dy as far as
-  /// it passes (with `relu`: where, besides, the scaled x is positive).  dL/dx is written over
-  /// h where nobody else holds it; `batch_statistics`: those in use were the batch's.
+  /// From the sums over rows of g and, C behind it, of g (x - mean), g being dL/dy as far as it
+  /// passes.  That is h, or with `relu` h where the scaled x is positive.  dL/dx is written over h
+  /// where nobody else holds it; `batch_statistics`: those in use were the batch's.
   Gradients gradients(const RowSums& sums, Tensor h, bool relu, bool batch_statistics,
                       bool needs_x) const;
 

@@ -64,18 +64,23 @@ Real sum_of(F f, const Tensor& first, const Rest&... rest) {
   });
 }
 
-/// Sums over the rows of a matrix, `width` of them, in double: every chunk of rows adds to
-/// zeros of its own, which join() adds up pairwise in index order: at most 64, cut by the sizes
-/// alone.
+/// `width` sums over the rows of a matrix, in double.  Every chunk of rows, of which there are at
+/// most 64, adds to zeros of its own, and join() adds these up pairwise in index order: the same
+/// bits for any number of threads.
 class RowSums {
  public:
   RowSums(Index rows, Index width)
       : rows_(rows),
         width_(width),
-        step_(std::max(grain_rows(width), (rows + most - 1) / most)),
+        step_(step_of(rows, width)),
         sums_(static_cast<std::size_t>(chunks() * width)) {}
 
-  Index step() const { return step_; }  // rows of a chunk, but for the last
+  /// Rows of a chunk, but for the last.
+  static Index step_of(Index rows, Index width) {
+    return std::max(grain_rows(width), (rows + most - 1) / most);
+  }
+
+  Index step() const { return step_; }
   Index chunks() const { return std::max<Index>(1, (rows_ + step_ - 1) / step_); }
   double* of(Index chunk) { return sums_.data() + chunk * width_; }
 

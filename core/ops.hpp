@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 
 #include "core/autograd.hpp"
 #include "core/axes.hpp"
@@ -215,11 +216,12 @@ struct BatchNormOptions {
 Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
                const BatchNormOptions& = {}, const Var& addend = {});
 
-/// What batch_norm(x, gamma, beta, state, options) is of: for what may do more in its pass.
+/// A batch_norm without addend that is still to be computed: for an op that does so in its pass.
 struct BatchNormInput {
   Var x, gamma, beta;
   BatchNormState state;  // the tensors that are updated
   BatchNormOptions options;
+  std::string_view layer = {};  // that it is a node of; none: the current one
 };
 Var batch_norm(const BatchNormInput& in);
 

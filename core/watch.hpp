@@ -21,6 +21,7 @@ class Profile final : public Watch {
     Time forward, backward;
   };
 
+  bool wants_each_op() const override { return false; }
   void begins() override;
   void forward_ended(std::string_view op, std::string_view, const Tensor&) override;
   void backward_ended(const Node& node) override;

@@ -7,11 +7,6 @@
 namespace fraqat::inline FRAQAT_PRECISION::nn {
 namespace {
 
-bool may_fuse() {
-  const Tape* tape = Tape::current();
-  return !tape || tape->records() != Tape::Records::graph;
-}
-
 /// `module` as an M whose result no quantizer sees, or null.
 template <class M>
 M* plain(Module& module) {
@@ -46,7 +41,7 @@ Prefix fused(std::span<const Child> modules, const Var& x) {
     return {relu->output_q(y), 3};
   }
   if (relu) {
-    LayerScope scope(relu->output_q ? relu->path() : norm->path());
+    LayerScope scope(relu->path());
     return {relu->output_q.of_normalised(norm->input(x, true)), 2};
   }
   auto* pool = as<MaxPool2d>(modules, 1);
@@ -62,7 +57,7 @@ Prefix fused(std::span<const Child> modules, const Var& x) {
 Var Sequential::first(std::size_t count, const Var& x) {
   Var y = x;
   for (std::span<const Child> rest(children_.data(), count); !rest.empty();) {
-    const Prefix done = may_fuse() ? fused(rest, y) : Prefix{};
+    const Prefix done = !each_op_is_seen() ? fused(rest, y) : Prefix{};
     y = done.y ? done.y : (*rest[0].second)(y);
     rest = rest.subspan(done.modules);
   }
@@ -93,7 +88,7 @@ void Sequential::visit(Visitor& visitor) {
 Var Residual::forward(const Var& x) {
   const Var shortcut = shortcut_ ? (*shortcut_)(x) : x;
   auto* body = dynamic_cast<Sequential*>(body_.get());
-  if (body && body->ends_in_norm() && !add_.output_q && may_fuse())
+  if (body && body->ends_in_norm() && !add_.output_q && !each_op_is_seen())
     return output_q(body->rectified(x, shortcut));
   return output_q.of_rectified(add_((*body_)(x), shortcut));
 }

@@ -23,7 +23,7 @@ class Transform {
   /// (*this)(relu(x)), to the bit.
   virtual Var of_rectified(const Var& x) { return (*this)(op::relu(x)); }
 
-  /// (*this)(batch_norm(norm)), to the bit.
+  /// (*this)(batch_norm(norm)), to the bit; two ops where each_op_is_seen().
   virtual Var of_normalised(const op::BatchNormInput& norm) {
     return (*this)(op::batch_norm(norm));
   }

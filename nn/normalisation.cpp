@@ -19,11 +19,15 @@ BatchNorm::BatchNorm(Index channels)
       beta(Tensor({channels}, Real(0)), true),
       state{Tensor({channels}, Real(0)), Tensor({channels}, Real(1))} {}
 
-op::BatchNormInput BatchNorm::input(const Var& x, bool relu) {
-  options.batch_statistics = TrainingStep::current() != nullptr && !frozen;
-  op::BatchNormInput in{x, gamma, beta, state, options};
-  in.options.relu = relu;
-  return in;
+op::BatchNormOptions BatchNorm::options_now(bool relu) const {
+  op::BatchNormOptions now = options;
+  now.batch_statistics = TrainingStep::current() != nullptr && !frozen;
+  now.relu = relu;
+  return now;
+}
+
+op::BatchNormInput BatchNorm::input(const Var& x, bool relu) const {
+  return {x, gamma, beta, state, options_now(relu), path_};
 }
 
 Var BatchNorm::forward(const Var& x) { return output_q.of_normalised(input(x, false)); }
@@ -34,7 +38,7 @@ Var BatchNorm::rectified(const Var& x, const Var& addend) {
     return op::relu(addend ? op::add(y, addend) : y);
   }
   LayerScope scope(path_);
-  return op::batch_norm(x, gamma, beta, state, input(x, true).options, addend);
+  return op::batch_norm(x, gamma, beta, state, options_now(true), addend);
 }
 
 op::NormalisedChannels BatchNorm::prepared(bool relu, const Var& addend) const {

@@ -16,8 +16,9 @@ class BatchNorm : public Module {
   Var forward(const Var& x) override;
   void visit(Visitor& visitor) override;
 
-  /// What forward is of, and what rectifies it: for a slot that takes it unfinished.
-  op::BatchNormInput input(const Var& x, bool relu);
+  /// The batch_norm that forward would compute now, with `relu` behind it: for a slot that may
+  /// do so in its own op.
+  op::BatchNormInput input(const Var& x, bool relu) const;
 
   /// relu(forward(x) + addend), the addend may be none: one op where shapes are equal
   /// and no slot is between.
@@ -31,6 +32,9 @@ class BatchNorm : public Module {
   op::BatchNormOptions options;
   bool frozen = false;  // running statistics in training, too, and left as they are
   Slot output_q;
+
+ private:
+  op::BatchNormOptions options_now(bool relu) const;
 };
 
 /// Of x[N, C] or x[N, L, C]; PyTorch's second is [N, C, L].

@@ -98,7 +98,7 @@ void Candidates::quantize(Index row, const Real* from, Real* to, Index n) const 
 }
 
 void Candidates::backward(Index row, const Real* x, const Real* dy, Real* dx, Index n, bool with_p,
-                          Real* sums) const {
+                          Tensor& sums, Index task) const {
   bool add = false;
   const auto visit = [&](Index j, bool in_force) {
     const bool asked = with_p && j >= options.first && j < options.last;
@@ -108,7 +108,7 @@ void Candidates::backward(Index row, const Real* x, const Real* dy, Real* dx, In
       kernel.backward(level(j, row), add, x, dy, at, n, sum);
       add |= at != nullptr;
     }
-    Real* to = sums + j * kinds;
+    Real* to = sums.data() + (task * count() + j) * kinds;
     to[0] = asked ? sum.value : Real(0);
     to[1] = in_force ? sum.slope : Real(0);
     to[2] = in_force ? sum.zero : Real(0);

@@ -35,13 +35,16 @@ struct Candidates {
   /// to[n] of from[n], which lies in `row`; these are not the same.
   void quantize(Index row, const Real* from, Real* to, Index n) const;
 
-  /// dx[n] (null: not asked for; it may be dy where one is in force), and to `sums`, one for
-  /// every candidate and kind, what these n numbers add; with_p: those for p, too.
-  void backward(Index row, const Real* x, const Real* dy, Real* dx, Index n, bool with_p,
-                Real* sums) const;
+  /// A place for what every task adds up: [tasks, count(), kinds].
+  Tensor sums(Index tasks) const { return Tensor({tasks, count(), kinds}); }
 
-  /// The gradients to p, scale and zero from the sums[tasks, count(), kinds] of all tasks, of
-  /// which every row has as many, in index order.
+  /// dx[n] (null: not asked for; it may be dy where one is in force), and what these n numbers
+  /// add up to as the sums of `task`; with_p: those for p, too.
+  void backward(Index row, const Real* x, const Real* dy, Real* dx, Index n, bool with_p,
+                Tensor& sums, Index task) const;
+
+  /// The gradients to p, scale and zero from the sums of all tasks, of which every row has as
+  /// many, in index order.
   std::array<Tensor, 3> gradients(const Tensor& sums, bool with_p) const;
 
  private:

@@ -10,7 +10,8 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 /// Widths that the user gives by layer name, while the network is gone through.
 class GivenWidths {
  public:
-  /// `what` a layer has that gets the width: "weight".  An Error where a layer stands twice.
+  /// `what` a layer has that gets the width: "weight".  `widths` must outlive this; an Error where
+  /// a layer stands there twice.
   GivenWidths(const WidthsByLayer& widths, std::string what);
 
   /// Fixes `spec`, of that tensor of `layer`, if a width is given for it.

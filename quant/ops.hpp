@@ -40,8 +40,8 @@ Var fake_quant(const Var& x, const Var& p, const Var& scale, const Var& zero,
 Var batch_norm_fake_quant(const BatchNormInput& in, const Var& p, const Var& scale, const Var& zero,
                           FakeQuantOptions options);
 
-/// Whether the sums of both over x end together, and one scale is for all of it: images and
-/// channels of powers of two, and small tensors.
+/// Whether the sums of both over x end together, and one scale is for all of it: up to 2^14
+/// numbers, or channels of a power of two and, above 2^19 numbers, a multiple of 2^20 of them.
 bool batch_norm_fake_quant_suits(const Shape& x, const Shape& scale);
 
 /// y, a quantized x; in the backward pass x is besides drawn to y, by 2 strength (x - y) where

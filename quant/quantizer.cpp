@@ -34,8 +34,7 @@ Var Quantizer::operator()(const Var& x) {
   }
   const Ranges ranges = range_->ranges(x.value());
   const BitPolicy::Choice choice = bits_->choose();
-  const Var y = choice.level ? quantize_to_level(x, ranges, choice.level)
-                             : quantize_to_widths(x, ranges, choice, false);
+  const Var y = quantized(x, ranges, choice);
   if (look_) check_codes(x.value(), y.value());
   look_ = false;
   return y;
@@ -58,15 +57,17 @@ Var Quantizer::of_normalised(const op::BatchNormInput& norm) {
   if (!choice.level && op::batch_norm_fake_quant_suits(norm.x.shape(), ranges.scale.shape()))
     return op::batch_norm_fake_quant(norm, choice.p, ranges.scale, ranges.zero,
                                      options(choice, false));
-  const Var x = op::batch_norm(norm);
-  return choice.level ? quantize_to_level(x, ranges, choice.level)
-                      : quantize_to_widths(x, ranges, choice, false);
+  return quantized(op::batch_norm(norm), ranges, choice);
 }
 
 /// A learned range has seen its numbers; a measured one may go on looking at them.
 bool Quantizer::only_quantizes() const {
-  const bool recorded = Tape::current() && Tape::current()->records() == Tape::Records::graph;
-  return mode_ == Mode::on && !recorded && !look_ && damping_ == 0 && learns_range_;
+  return mode_ == Mode::on && !each_op_is_seen() && !look_ && damping_ == 0 && learns_range_;
+}
+
+Var Quantizer::quantized(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice) {
+  return choice.level ? quantize_to_level(x, ranges, choice.level)
+                      : quantize_to_widths(x, ranges, choice, false);
 }
 
 Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,

@@ -91,6 +91,7 @@ class Quantizer final : public nn::Transform {
 
   bool only_quantizes() const;
   Pooled rectified(const Var& x, const Pool& pool);
+  Var quantized(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice);
   op::FakeQuantOptions options(const BitPolicy::Choice& choice, bool relu,
                                const Pool& pool = {}) const;
   Var quantize_to_widths(const Var& x, const Ranges& ranges, const BitPolicy::Choice& choice,

@@ -79,6 +79,7 @@ Var batch_norm(const Var& x, const Var& gamma, const Var& beta, BatchNormState& 
 }
 
 Var batch_norm(const BatchNormInput& in) {
+  const LayerScope scope(in.layer.empty() ? LayerScope::current() : in.layer);
   BatchNormState state = in.state;
   return batch_norm(in.x, in.gamma, in.beta, state, in.options);
 }
@@ -92,10 +93,8 @@ NormalisedChannels normalised_channels(const Var& gamma, const Var& beta,
   check(!options.batch_statistics,
         "[batch_norm] the batch is not there yet: got batch_statistics; expected running "
         "statistics");
-  BatchNormState running = state;
-  ChannelNormalisation norm;
-  norm.prepare({}, gamma.value(), beta.value(), running, options);
-  return {state.mean, norm.factor, beta.value(), options.relu, addend};
+  const ChannelFactors factors(gamma.value(), state.variance, options.epsilon);
+  return {state.mean, factors.factor, beta.value(), options.relu, addend};
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::op

@@ -18,7 +18,7 @@ namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 
 /// Numbers in a piece of batch norm's sums over x[.., C].
-Index norm_piece(Index size, Index C) { return RowSums(size / C, 2 * C).step() * C; }
+Index norm_piece(Index size, Index C) { return RowSums::step_of(size / C, 2 * C) * C; }
 
 struct BatchNormFakeQuant {
   static constexpr std::string_view name = "batch_norm_fake_quant";
@@ -42,16 +42,14 @@ struct BatchNormFakeQuant {
   std::array<Tensor, 6> backward(Tensor dy, Needs<6> needs) const {
     const Index C = norm.channels(), size = dy.size(), piece = norm_piece(size, C);
     Tensor h = dy.unique() && candidates.one_in_force() ? dy : Tensor(dy.shape());
-    const RowChunks chunks{size, 1};
-    Tensor level_sums({chunks.tasks(), candidates.count(), Candidates::kinds});
+    Tensor level_sums = candidates.sums(RowChunks{size, 1}.tasks());
     Tensor rooms({thread_count(), RowChunks::chunk});
     RowSums sums(size / C, 2 * C);
     parallel_chunks(size, std::max(piece, RowChunks::chunk), [&](Index begin, Index end) {
       for (Index at = begin; at < end; at += RowChunks::chunk) {
         const Index n = std::min(RowChunks::chunk, end - at);
-        candidates.backward(
-            0, normalise(at, n / C, rooms), dy.data() + at, h.data() + at, n, needs[3],
-            level_sums.data() + at / RowChunks::chunk * level_sums.dim(1) * level_sums.dim(2));
+        candidates.backward(0, normalise(at, n / C, rooms), dy.data() + at, h.data() + at, n,
+                            needs[3], level_sums, at / RowChunks::chunk);
       }
       for (Index at = begin; at < end; at += piece)
         kernels::active().channels.products(norm.scale(), std::min(piece, end - at) / C, false,
@@ -87,8 +85,8 @@ Var batch_norm_fake_quant(const BatchNormInput& in, const Var& p, const Var& sca
   check_candidates(in.x.shape(), p, scale, zero, options);
   check(batch_norm_fake_quant_suits(in.x.shape(), scale.shape()),
         "[batch_norm_fake_quant] sums of both do not end together: got x of ", in.x.shape(),
-        " with scale ", scale.shape(), "; expected one range, and images and channels of powers ",
-        "of two; try batch_norm and fake_quant");
+        " with scale ", scale.shape(), "; expected one range, channels of a power of two and, ",
+        "above 2^19 numbers, a multiple of 2^20; try batch_norm and fake_quant");
   return apply(BatchNormFakeQuant{in.state, in.options, {options}}, in.x, in.gamma, in.beta, p,
                scale, zero);
 }

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <optional>
 
+#include "core/kernels/kernels.hpp"
 #include "core/windows.hpp"
 #include "quant/candidates.hpp"
 #include "quant/ops/row_chunks.hpp"
@@ -52,13 +54,13 @@ struct FakeQuant {
     Tensor dx;
     if (needs[0])
       dx = !windows && dy.unique() && candidates.one_in_force() ? dy : Tensor(x.shape());
-    Tensor sums({chunks().tasks(), candidates.count(), Candidates::kinds});
+    Tensor sums = candidates.sums(chunks().tasks());
     Tensor rooms({windows ? thread_count() : 0, room()});
     chunks().for_each([&](Index row, Index begin, Index n, Index task) {
       const Real* at_dy = dy.data() + begin;
       if (windows) at_dy = unpooled(dy, begin, n, rooms.data() + thread_index() * rooms.dim(1));
       candidates.backward(row, x.data() + begin, at_dy, needs[0] ? dx.data() + begin : nullptr, n,
-                          needs[1], sums.data() + task * sums.dim(1) * sums.dim(2));
+                          needs[1], sums, task);
     });
     const auto [dp, dscale, dzero] = candidates.gradients(sums, needs[1]);
     return {dx, dp, dscale, dzero};

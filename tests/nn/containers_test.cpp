@@ -231,18 +231,48 @@ std::unique_ptr<nn::Sequential> convolutions_and_norms() {
 }
 
 struct Names final : Watch {
+  explicit Names(bool each) : each(each) {}
+  bool wants_each_op() const override { return each; }
   void forward_ended(std::string_view op, std::string_view layer, const Tensor&) override {
     all.push_back(std::string(op) + " " + std::string(layer));
   }
   void backward_ended(const Node&) override {}
+  const bool each;
   std::vector<std::string> all;
 };
 
+void fill(nn::Module& net, std::string_view name) {
+  for (const auto& [path, slot] : nn::slots(net))
+    if (path == name) slot->fill(std::make_shared<Rectifying>());
+}
+
 }  // namespace
+
+TEST_CASE("fusion: who wants to see each op sees it, under its own layer") {
+  const auto net = convolutions_and_norms();
+  fill(*net, "relu.output_q");
+  fill(*net, "block.output_q");
+  Names names(true);
+  (*net)(Var(wave({2, 4, 4, 2})));
+  CHECK(names.all ==
+        std::vector<std::string>{"conv2d conv", "batch_norm norm", "relu relu",
+                                 "conv2d block.shortcut.conv", "batch_norm block.shortcut.norm",
+                                 "conv2d block.body.conv", "batch_norm block.body.norm",
+                                 "add block.add", "relu block"});
+}
+
+TEST_CASE("fusion: what fills a slot gets batch norm unfinished, and the op keeps its layer") {
+  const auto net = convolutions_and_norms();
+  fill(*net, "relu.output_q");
+  Names names(false);
+  const TrainingStep step({1, 0, 0});
+  (*net)(Var(wave({2, 4, 4, 2})));
+  CHECK(names.all[1] == "batch_norm norm");
+}
 
 TEST_CASE("fusion: without a tape a convolution normalises its sums") {
   const auto net = convolutions_and_norms();
-  Names names;
+  Names names(false);
   (*net)(Var(wave({2, 4, 4, 2})));
   CHECK(names.all == std::vector<std::string>{"conv2d_batch_norm conv",
                                               "conv2d_batch_norm block.shortcut.conv",

@@ -59,8 +59,10 @@ std::vector<Real> results(const test::Function& f, const std::vector<Tensor>& te
   Tape tape;
   const Var y = f(in);
   std::vector<Real> all = test::numbers(y.value());
-  const Var weighted = op::mul(y, Var(test::normal(y.shape(), 7)));
-  tape.backward(op::sum(held ? op::add(weighted, op::add(y, y)) : weighted));
+  const Var other(Tensor(y.shape(), Real(0)), true);  // shares its gradient with y, if held
+  const Var sum = held ? op::add(y, other) : y;
+  tape.backward(op::sum(op::mul(sum, Var(test::normal(y.shape(), 7)))));
+  if (held) in.push_back(other);
   for (const Var& v : in)
     for (const Real g : test::numbers(v.grad())) all.push_back(g);
   return all;
@@ -81,8 +83,9 @@ TEST_CASE("batch_norm_fake_quant: the bits, and gradients, of the two ops") {
     CHECK(same(results(function(c, true), in, held), results(function(c, false), in, held)));
   };
   // One piece of each sum; several of batch norm's in one of fake_quant's, and in each of many.
-  for (const Shape& shape : {Shape{5, 3}, Shape{2, 3, 3, 1}, Shape{2, 9, 9, 37}, Shape{40, 128},
-                             Shape{8, 16, 16, 16}, Shape{5, 32, 32, 8}, Shape{9, 8, 8, 64}}) {
+  for (const Shape& shape :
+       {Shape{5, 3}, Shape{2, 3, 3, 1}, Shape{2, 9, 9, 37}, Shape{40, 128}, Shape{20, 4, 4, 48},
+        Shape{2, 8192}, Shape{8, 16, 16, 16}, Shape{5, 32, 32, 8}, Shape{9, 8, 8, 64}}) {
     REQUIRE(suits(shape));
     for (const Case& c : cases)
       for (const bool held : {false, true}) compare(c, shape, held);
@@ -153,7 +156,9 @@ TEST_CASE("batch_norm_fake_quant: straight-through gradients follow their declar
 TEST_CASE("batch_norm_fake_quant: what suits it") {
   CHECK(suits({128, 32, 32, 16}));
   CHECK(suits({128, 8, 8, 64}));
-  CHECK(suits({2, 9, 9, 37}));                                   // no larger than a piece
+  CHECK(suits({2, 9, 9, 37}));  // no larger than a piece
+  CHECK(suits({32, 28, 28, 16}));
+  CHECK_FALSE(suits({100, 32, 32, 16}));
   CHECK_FALSE(suits({128, 28, 28, 32}));                         // pieces that do not end together
   CHECK_FALSE(suits({128, 32, 32, 24}));                         // nor with a row
   CHECK_FALSE(op::batch_norm_fake_quant_suits({4, 8}, {4, 4}));  // ranges of rows
@@ -209,12 +214,13 @@ TEST_CASE("batch_norm_fake_quant: what does not fit is refused") {
         Var(t[0]), Var(t[1]), Var(t[2]), {Tensor({C}, Real(0)), Tensor({C}, Real(1))}, {}};
     return op::batch_norm_fake_quant(norm, Var(t[3]), Var(t[4]), Var(t[5]), of);
   };
-  CHECK_THROWS_WITH_AS(
-      run({2, 32, 32, 24}, options(Coding::natural)),
-      "[batch_norm_fake_quant] sums of both do not end together: got x of [2, 32, 32, 24] with "
-      "scale [4, 1]; expected one range, and images and channels of powers of two; try batch_norm "
-      "and fake_quant",
-      Error);
+  CHECK_THROWS_WITH_AS(run({2, 32, 32, 24}, options(Coding::natural)),
+                       "[batch_norm_fake_quant] sums of both do not end together: got x of [2, 32, "
+                       "32, 24] with scale "
+                       "[4, 1]; expected one range, channels of a power of two and, above 2^19 "
+                       "numbers, a multiple of "
+                       "2^20; try batch_norm and fake_quant",
+                       Error);
   op::FakeQuantOptions pooled = options(Coding::natural);
   pooled.pool = op::Pool2dOptions{};
   CHECK_THROWS_WITH_AS(run({2, 4, 4, 2}, pooled),

@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <string>
+#include <vector>
 
+#include "core/random.hpp"
 #include "models/models.hpp"
 #include "quant/attach.hpp"
 
@@ -15,6 +18,7 @@ namespace {
 /// What ops a step runs, and how often.
 class Count final : public Watch {
  public:
+  bool wants_each_op() const override { return false; }
   void forward_ended(std::string_view op, std::string_view, const Tensor&) override {
     ++calls[std::string(op)];
   }
@@ -39,7 +43,7 @@ Step step_of(const std::string& name, const Shape& images, const quant::Spec& sp
   Tensor labels({images[0]});
   for (Index i = 0; i < labels.size(); ++i) labels[i] = Real(i % 10);
   const TrainingStep step({1, 0, 0});
-  const Count count;
+  Count count;
   Tape tape;
   const Var loss = op::softmax_cross_entropy((*model)(Var(x)), labels);
   tape.backward(loss);
