@@ -32,9 +32,10 @@ void update(op::BatchNormState& state, const op::BatchNormState& batch, Index n,
 
 }  // namespace
 
-ChannelFactors::ChannelFactors(const Tensor& gamma, const Tensor& variance, Real epsilon)
-    : inverse(map([=](Real v) { return 1 / std::sqrt(v + epsilon); }, variance)),
-      factor(map([](Real g, Real i) { return g * i; }, gamma, inverse)) {}
+ChannelFactors channel_factors(const Tensor& gamma, const Tensor& variance, Real epsilon) {
+  const Tensor inverse = map([=](Real v) { return 1 / std::sqrt(v + epsilon); }, variance);
+  return {inverse, map([](Real g, Real i) { return g * i; }, gamma, inverse)};
+}
 
 void ChannelNormalisation::prepare(const Tensor& input, const Tensor& gamma, const Tensor& beta,
                                    op::BatchNormState& running,
@@ -47,9 +48,7 @@ void ChannelNormalisation::prepare(const Tensor& input, const Tensor& gamma, con
   } else {
     used = {running.mean.clone(), running.variance.clone()};
   }
-  const ChannelFactors factors(gamma, used.variance, options.epsilon);
-  inverse = factors.inverse;
-  factor = factors.factor;
+  factors = channel_factors(gamma, used.variance, options.epsilon);
 }
 
 ChannelNormalisation::Gradients ChannelNormalisation::gradients(const RowSums& sums, Tensor h,
@@ -59,7 +58,7 @@ ChannelNormalisation::Gradients ChannelNormalisation::gradients(const RowSums& s
   Gradients g{{}, Tensor({C}), Tensor({C})};
   for (Index c = 0; c < C; ++c) {
     g.beta[c] = Real(sums[c]);
-    g.gamma[c] = Real(sums[C + c] * double(inverse[c]));
+    g.gamma[c] = Real(sums[C + c] * double(factors.inverse[c]));
   }
   if (needs_x) g.x = input_gradient(std::move(h), g, relu, batch_statistics);
   return g;
@@ -70,7 +69,8 @@ Tensor ChannelNormalisation::input_gradient(Tensor h, const Gradients& sums, boo
   Tensor dx = h.unique() ? h : Tensor(x.shape());
   const Real share = batch_statistics ? 1 / Real(rows()) : Real(0);
   const Tensor level = map([=](Real b) { return b * share; }, sums.beta);
-  const Tensor slope = map([=](Real g, Real i) { return g * i * share; }, sums.gamma, inverse);
+  const Tensor slope =
+      map([=](Real g, Real i) { return g * i * share; }, sums.gamma, factors.inverse);
   each_chunk([&](Index at, Index count) {
     kernels::active().channels.backward(scale(), level.data(), slope.data(), count, relu,
                                         x.data() + at, h.data() + at, dx.data() + at);

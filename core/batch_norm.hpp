@@ -8,17 +8,16 @@ namespace fraqat::inline FRAQAT_PRECISION {
 
 /// 1 / sqrt(variance + epsilon), and that times gamma: per channel.
 struct ChannelFactors {
-  ChannelFactors(const Tensor& gamma, const Tensor& variance, Real epsilon);
-
   Tensor inverse, factor;
 };
+ChannelFactors channel_factors(const Tensor& gamma, const Tensor& variance, Real epsilon);
 
 /// What batch_norm computes with (core/ops/batch_norm.cpp has the formulas), piece by piece,
 /// for ops that do more in the same passes over x.
 struct ChannelNormalisation {
   Tensor x = {}, shift = {};
-  op::BatchNormState used = {};      // the statistics that normalise, not shared with anybody
-  Tensor inverse = {}, factor = {};  // per channel: 1 / sqrt(variance + epsilon), times gamma
+  op::BatchNormState used = {};  // the statistics that normalise, not shared with anybody
+  ChannelFactors factors = {};
 
   /// Takes the statistics of the batch, and moves `running` towards them, or else takes `running`.
   void prepare(const Tensor& input, const Tensor& gamma, const Tensor& beta,
@@ -28,7 +27,7 @@ struct ChannelNormalisation {
   Index rows() const { return x.size() / channels(); }
 
   kernels::ChannelScale scale() const {
-    return {channels(), used.mean.data(), factor.data(), shift.data()};
+    return {channels(), used.mean.data(), factors.factor.data(), shift.data()};
   }
 
   /// Calls body(at, count) for chunks of `count` rows, the first number of which is `at`.

@@ -57,7 +57,7 @@ Prefix fused(std::span<const Child> modules, const Var& x) {
 Var Sequential::first(std::size_t count, const Var& x) {
   Var y = x;
   for (std::span<const Child> rest(children_.data(), count); !rest.empty();) {
-    const Prefix done = !each_op_is_seen() ? fused(rest, y) : Prefix{};
+    const Prefix done = each_op_is_seen() ? Prefix{} : fused(rest, y);
     y = done.y ? done.y : (*rest[0].second)(y);
     rest = rest.subspan(done.modules);
   }

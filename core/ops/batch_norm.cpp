@@ -93,7 +93,7 @@ NormalisedChannels normalised_channels(const Var& gamma, const Var& beta,
   check(!options.batch_statistics,
         "[batch_norm] the batch is not there yet: got batch_statistics; expected running "
         "statistics");
-  const ChannelFactors factors(gamma.value(), state.variance, options.epsilon);
+  const ChannelFactors factors = channel_factors(gamma.value(), state.variance, options.epsilon);
   return {state.mean, factors.factor, beta.value(), options.relu, addend};
 }
 

@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "core/random.hpp"
+#include "core/watch.hpp"
 #include "models/models.hpp"
 #include "quant/attach.hpp"
 
@@ -77,6 +79,19 @@ TEST_CASE("fused: quantizers in the op before them change no bit of a step") {
       CHECK((one.calls != apart.calls) == fuses);
       CHECK(one.numbers == apart.numbers);
     }
+}
+
+TEST_CASE("fused: the search for the first NaN finds batch norm, which a code would hide") {
+  const auto model = models::make("tiny-resnet", {16, 16, 3}, 10, 1);
+  Tensor x({16, 16, 16, 3});
+  fill_uniform(x, 0, 1, Philox(1, Stream::synthetic));
+  quant::quantize(*model, x, {});
+  for (const auto& [path, parameter] : nn::parameters(*model))
+    if (path == "bn1.weight") parameter->value()[0] = std::numeric_limits<Real>::quiet_NaN();
+  const TrainingStep step({1, 0, 0});
+  FirstBad first;
+  (*model)(Var(x));
+  CHECK(first.text().rfind("the output of batch_norm in layer bn1, ", 0) == 0);
 }
 
 }  // namespace fraqat::fused_test
