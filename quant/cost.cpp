@@ -118,7 +118,9 @@ Index Sum::count(std::span<const Width> widths) const {
 }
 
 Index Sum::limit(double target) const {
-  return static_cast<Index>(std::floor(bytes ? target + 1e-9 : target * divisor + 1e-6));
+  constexpr double most = 0x1p59;  // times 8 it is an Index still, see term_limit()
+  return static_cast<Index>(
+      std::min(most, std::floor(bytes ? target + 1e-9 : target * divisor + 1e-6)));
 }
 
 double Sum::scale() const {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <iomanip>
 #include <sstream>
 
 #include "core/error.hpp"
@@ -29,10 +30,8 @@ std::vector<Limit> limits_of(const std::vector<Budget>& budgets) {
 /// Bytes and bit operations in full, average bits as they are.
 std::string in_digits(double number) {
   std::ostringstream text;
-  if (number == std::floor(number))
-    text << static_cast<Index>(number);
-  else
-    text << number;
+  if (number == std::floor(number)) text << std::fixed << std::setprecision(0);
+  text << number;
   return text.str();
 }
 

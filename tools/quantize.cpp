@@ -39,16 +39,16 @@ ModelFile float_network(const QuantizeOptions& options) {
   if (!options.weights.empty()) return import_weights(options.model, options.data, options.weights);
   const std::vector<std::string> names = models::names();
   check_usage(std::find(names.begin(), names.end(), options.model) == names.end(), "[quantize] ",
-              options.model, " is the name of a network, not one with numbers; expected --weights ",
-              "FILE and --data NAME beside it, or a checkpoint");
+              options.model, " has no numbers: got the name of a network; expected a checkpoint, ",
+              "or --weights FILE and --data NAME beside it");
   std::error_code error;
   const fs::path given = options.model;
   ModelFile file =
       load_model(fs::is_directory(given, error) ? (given / "checkpoints/float.safetensors").string()
                                                 : options.model);
   check_usage(file.checkpoint && !file.checkpoint->quantized, "[quantize] ", in_quotes(file.path),
-              " is quantized already; expected a float network; try checkpoints/float.safetensors "
-              "of its run");
+              " is quantized already: got ", file.checkpoint ? "a checkpoint" : "a packed model",
+              "; expected a float network; try checkpoints/float.safetensors of its run");
   check_usage(options.data.empty() || options.data == file.data(), "[quantize] ",
               in_quotes(file.path), " was trained on other data: got --data ", options.data,
               "; expected ", file.data());

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <iostream>
@@ -55,9 +56,10 @@ std::vector<std::uint64_t> seeds_of(const SweepCommand& command) {
   while (at < end) {
     std::uint64_t seed = 0;
     const auto [next, error] = std::from_chars(at, end, seed);
-    check_usage(error == std::errc() && (next == end || (*next == ',' && next + 1 < end)),
-                "[sweep] --seeds ", in_quotes(command.seeds),
-                ": no list of seeds; expected whole numbers; try 1,2,3");
+    const bool read = error == std::errc() && (next == end || (*next == ',' && next + 1 < end));
+    const bool again = std::find(seeds.begin(), seeds.end(), seed) != seeds.end();
+    check_usage(read && !again, "[sweep] --seeds is no list of seeds: got ",
+                in_quotes(command.seeds), "; expected different whole numbers; try 1,2,3");
     seeds.push_back(seed);
     at = next + 1;
   }

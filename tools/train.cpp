@@ -38,7 +38,10 @@ Task task_of(const TrainOptions& options) {
     return {run::load_recipe((out / "recipe.toml").string(), {}),
             {out, {}, options.data_dir, {}, true, options.trace}};
   }
-  check_usage(!options.recipe.empty(), "[train] nothing to do: expected --recipe or --resume");
+  check_usage(!options.recipe.empty(),
+              "[train] nothing to do: got neither --recipe nor --resume; expected one of them; try "
+              "--recipe "
+              "lenet5-fashion");
   std::vector<std::string> settings = options.settings;
   if (options.seed) settings.push_back("seed=" + std::to_string(*options.seed));
   const run::Recipe recipe = run::load_recipe(options.recipe, settings);

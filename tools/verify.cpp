@@ -103,7 +103,7 @@ void print(const deploy::Verification& v) {
 int verify(const VerifyOptions& options) {
   const ModelFile model = load_model(options.model);
   check_usage(model.packed.has_value(), "[verify] ", model.path,
-              " is a checkpoint; expected a packed model (*.fraqat); try --against for it");
+              " is no packed model: got a checkpoint; expected a *.fraqat; try --against for it");
   std::optional<ModelFile> against = reference(options, model.path);
   const std::string data = options.data.empty() ? model.data() : options.data;
   const auto test = data::open(data, data::Split::test, options.data_dir, options.limit);

@@ -125,10 +125,12 @@ quant::Couples BitRounding::rows() const {
 }
 
 void BitRounding::check_feasible() const {
-  if (!to_budget()) return;
   LearnedBits start{{}, std::vector<double>(sites_.size()), std::vector<double>(sites_.size())};
   for (const quant::Site& site : sites_) start.bits.push_back(site.bits());
-  quant::check_feasible(items(start), budgets_, couples());
+  if (to_budget())
+    quant::check_feasible(items(start), budgets_, couples());
+  else
+    quant::round_each(items(start), quant::rounding_of(recipe_.rounding), couples());
 }
 
 Index BitRounding::losses_to_measure() const {

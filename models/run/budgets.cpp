@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/run/recipe_keys.hpp"
+
 namespace fraqat::run {
 namespace {
 
@@ -25,16 +27,20 @@ std::vector<quant::Budget> budgets_of(const quant::Workload& workload, const Rec
   const double activation_bits =
       new_activations ? given.activation_bits : recipe.activation.average_bits;
   std::vector<quant::Budget> budgets;
-  const auto add = [&](bool learned, double target, const auto& cost) {
-    if (learned && target > 0) budgets.push_back({cost(), target});
+  const auto add = [&](bool learned, double target, const quant::Cost& cost) {
+    if (target == 0) return;
+    check_usage(learned, "[recipe] a budget for ", cost.name, " where every width is given: got ",
+                to_text(target), " ", cost.unit,
+                "; expected a learned width that it counts; try 0, no budget, or fewer "
+                "quant.weight_bits and quant.activation_bits");
+    budgets.push_back({cost, target});
   };
   using quant::Role;
-  add(weights, weight_bits, [&] { return quant::average_bits(workload, Role::weight); });
-  add(activations, activation_bits,
-      [&] { return quant::average_bits(workload, Role::activation); });
-  add(weights, bytes, [&] { return quant::model_bytes(workload); });
-  add(weights || activations, given.bops, [&] { return quant::bit_operations(workload); });
-  add(activations, given.activation_bytes, [&] { return quant::peak_activation_bytes(workload); });
+  add(weights, weight_bits, quant::average_bits(workload, Role::weight));
+  add(activations, activation_bits, quant::average_bits(workload, Role::activation));
+  add(weights, bytes, quant::model_bytes(workload));
+  add(weights || activations, given.bops, quant::bit_operations(workload));
+  add(activations, given.activation_bytes, quant::peak_activation_bytes(workload));
   return budgets;
 }
 

@@ -10,7 +10,7 @@ namespace fraqat::run {
 /// The budgets of a recipe.  Those of [quant.budget] take the place of the older
 /// keys for the same tensors: weight_bits and bytes that of quant.weight.average_bits
 /// and .bytes, activation_bits and activation_bytes that of
-/// quant.activation.average_bits.
+/// quant.activation.average_bits.  An Error{usage} if one counts no learned width.
 std::vector<quant::Budget> budgets_of(const quant::Workload& workload, const Recipe& recipe);
 
 /// Everything that is counted of a network, at its whole widths.

@@ -95,7 +95,8 @@ void apply_widths(nn::Module& model, const std::string& text, const std::string&
     const bool numbers =
         !learned.empty() &&
         std::all_of(learned.begin(), learned.end(), [](const auto& b) { return b.is_number(); });
-    check_input(numbers, "[checkpoint] ", origin, ": fraqat.bits has no width of ", name);
+    check_input(numbers, "[checkpoint] ", origin, ": fraqat.bits lacks a width: got none of ", name,
+                "; expected those of all tensors; try the file as fraqat wrote it");
     if (bits[name].size() < 2) continue;
     const std::vector<nlohmann::json> hard = of_rows(bits[name][1], *q);
     check_input(!hard.empty(), "[checkpoint] ", origin, ": fraqat.bits of ", name,

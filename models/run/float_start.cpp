@@ -17,7 +17,7 @@ std::unique_ptr<nn::Module> read_float_model(const Recipe& recipe,
   }
   Loaded loaded = load_checkpoint(path);
   check_usage(!loaded.quantized, "[train] --from ", name,
-              " holds a quantized network; expected the float checkpoint of a run");
+              " is no start: got a quantized network; expected the float checkpoint of a run");
   check_usage(loaded.recipe.model == recipe.model && loaded.recipe.data == recipe.data,
               "[train] --from ", name, " is another network: got ", loaded.recipe.model, " on ",
               loaded.recipe.data, "; expected ", recipe.model, " on ", recipe.data);

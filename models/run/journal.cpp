@@ -6,7 +6,7 @@
 namespace fraqat::run {
 namespace {
 
-constexpr std::string_view journal_format = "journal 2";  // to be raised with what is in it
+constexpr std::string_view journal_format = "journal 3";  // to be raised with what is in it
 constexpr std::string_view model_prefix = "model.", optimizer_prefix = "optimizer.";
 
 nlohmann::ordered_json parsed(const nn::Metadata& metadata, const std::string& key,

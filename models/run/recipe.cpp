@@ -17,8 +17,9 @@ namespace fs = std::filesystem;
 /// Splits "key=value".
 std::pair<std::string, std::string> split(const std::string& setting) {
   const std::size_t equals = setting.find('=');
-  check_usage(equals != std::string::npos && equals > 0, "[recipe] --set ", in_quotes(setting),
-              ": no key and value; expected key=value");
+  check_usage(equals != std::string::npos && equals > 0,
+              "[recipe] --set has no key and value: got ", in_quotes(setting),
+              "; expected key=value");
   const auto trimmed = [](std::string text) {
     text.erase(0, std::min(text.find_first_not_of(' '), text.size()));
     text.erase(text.find_last_not_of(' ') + 1);

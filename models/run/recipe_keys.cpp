@@ -135,7 +135,7 @@ void Table::search(Recipe& r) {
   above("search.range_rate", &r.range_rate, 0);
   range("search.bit_warmup", &r.bit_warmup, 0, 1);
   words("search.bit_optimizer", r.bit_optimizer, {"sgd", "adam"});
-  add("search.lambda", &r.lambda);
+  range("search.lambda", &r.lambda, 0, 1e6);
   words("search.cost", r.cost, {"linear", "quadratic", "power"});
   above("search.power", &r.power, 0);
   words("search.priced", r.priced, {"bits", "average_bits", "bytes", "bops", "activation_bytes"});

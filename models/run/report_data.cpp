@@ -182,7 +182,7 @@ RunData read_run(const std::filesystem::path& folder) {
   const auto there = [&](const char* name) { return fs::exists(folder / name, ignored); };
   check_input(there("run.json") || there("metrics.jsonl"), "[report] no run in ",
               in_quotes(folder.string()),
-              ": got neither run.json nor metrics.jsonl; try a folder "
+              ": got neither run.json nor metrics.jsonl; expected one of them; try a folder "
               "that `fraqat train --out` has made");
   RunData run;
   run.folder = folder;

@@ -4,6 +4,7 @@
 #include "core/pool.hpp"
 #include "models/run/arms.hpp"
 #include "models/run/budgets.hpp"
+#include "models/run/check_network.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/float_start.hpp"
@@ -70,7 +71,7 @@ ordered_json finished(const Session& session, ordered_json result) {
 }
 
 ordered_json all_phases(const Recipe& recipe, const Options& options, Observer& observer) {
-  check_layers(recipe);
+  check_network(recipe);
   // A start that does not fit must not leave a run that would go on from it.
   if (!options.resume && !options.from.empty()) read_float_model(recipe, options.from);
   const Session session(recipe, options, observer);

@@ -2,6 +2,7 @@
 
 #include "models/models.hpp"
 #include "models/run/checkpoint.hpp"
+#include "models/run/recipe_difference.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -67,8 +68,10 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
       lock_(enter(options.out)),
       journal_(file(journal_name)),
       start_(std::chrono::steady_clock::now()) {
-  check_usage(!std::filesystem::exists(file("run.json")), "[run] ", options.out.string(),
-              " holds a finished run; try another --out, or remove it first");
+  check_usage(
+      !std::filesystem::exists(file("run.json")), "[run] ", options.out.string(),
+      " holds a finished run: got run.json; expected a new folder; try another --out, or remove it "
+      "first");
   for (const auto& folder : {options.out, options.out / "checkpoints"})
     remove_temporaries(folder.string());
   options.resume ? go_on() : begin();
@@ -76,7 +79,8 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
 
 void Session::begin() {
   check_usage(!fs::exists(file(journal_name)), "[run] ", options_.out.string(),
-              " holds an unfinished run; try fraqat train --resume ", options_.out.string(),
+              " holds an unfinished run: got ", journal_name,
+              "; expected a new folder; try fraqat train --resume ", options_.out.string(),
               ", or remove it first");
   constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;
   const std::string from_hash =
@@ -84,7 +88,8 @@ void Session::begin() {
   write_file_atomically(file("recipe.toml").string(), to_toml(recipe_));
   write_file_atomically(file("metrics.jsonl").string(), std::string_view());
   write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
-  journal_.notes = {{"arguments", options_.arguments},
+  journal_.notes = {{"recipe", to_toml(recipe_)},
+                    {"arguments", options_.arguments},
                     {"from", options_.from.empty() ? "" : fs::absolute(options_.from).string()},
                     {"from_hash", from_hash},
                     {"arms", ordered_json::object()},
@@ -97,11 +102,16 @@ void Session::begin() {
 void Session::go_on() {
   const std::string folder = options_.out.string();
   check_usage(fs::exists(file(journal_name)), "[resume] ", folder,
-              " holds no run that could go on; expected the folder of an unfinished one");
-  check_usage(load_recipe(file("recipe.toml").string(), {}) == recipe_, "[resume] ", folder,
-              " holds the run of another recipe");
+              " holds no run that could go on: got no ", journal_name,
+              "; expected the folder of an unfinished one");
   journal_.read();
   ordered_json& notes = journal_.notes;
+  const Recipe begun =
+      parse_recipe(notes.at("recipe").get<std::string>(), file(journal_name).string());
+  for (const Recipe& now : {recipe_, load_recipe(file("recipe.toml").string(), {})})
+    check_usage(now == begun, "[resume] ", folder,
+                " holds the run of another recipe: ", difference(begun, now),
+                "; try recipe.toml as it was, or a new run in another --out");
   seconds_before_ = saved_at_ = notes.value("seconds", 0.0);
   for (const char* name : metrics_files) {
     // Lines after the last save will be written again.
@@ -170,16 +180,6 @@ quant::Spec quant_spec(const Recipe& recipe) {
           recipe.activation_bits,
           recipe.sum_bits,
           recipe.seed};
-}
-
-void check_layers(const Recipe& recipe) {
-  const bool named = !recipe.weight_bits.empty() || !recipe.activation_bits.empty();
-  if (!recipe.quantize || (!named && recipe.sum_bits == 0)) return;
-  try {
-    quant::attach(*make_model(recipe), sample_image(recipe), quant_spec(recipe));
-  } catch (const Error& error) {
-    fail(Error::Kind::usage, error.what());
-  }
 }
 
 Tensor sample_image(const Recipe& recipe) {

@@ -89,8 +89,4 @@ quant::Spec quant_spec(const Recipe& recipe);
 /// One zero image of the recipe's data, to trace a network with.
 Tensor sample_image(const Recipe& recipe);
 
-/// An Error{usage} if quant.weight_bits or quant.activation_bits name a layer that the network does
-/// not have, or that has no such tensor, or if quant.sum_bits is given where nothing is added.
-void check_layers(const Recipe& recipe);
-
 }  // namespace fraqat::run

@@ -47,8 +47,8 @@ struct List {
 
 List list_of(const std::string& grid, const RecipePlace& place) {
   const std::size_t equals = grid.find('=');
-  check_usage(equals != std::string::npos && equals > 0, "[sweep] --grid ", in_quotes(grid),
-              ": no values; expected key=value,value; try search.bit_rate=0.02,0.05");
+  check_usage(equals != std::string::npos && equals > 0, "[sweep] --grid has no values: got ",
+              in_quotes(grid), "; expected key=value,value; try search.bit_rate=0.02,0.05");
   List list{grid.substr(0, equals), {}};
   for (const std::string& word : parts_of(grid.substr(equals + 1)))
     list.values += value_of(word, place) + ",\n";
@@ -78,7 +78,13 @@ Sweep grid_sweep(const std::string& recipe, const std::vector<std::string>& grid
   const RecipePlace place{origin, Error::Kind::usage, {}, "sweep"};
   load_recipe(recipe, {});  // what is wrong with it is no fault of the command line
   std::vector<List> lists;
-  for (const std::string& grid : grids) lists.push_back(list_of(grid, place));
+  for (const std::string& grid : grids) {
+    lists.push_back(list_of(grid, place));
+    const auto same = [&](const List& list) { return list.key == lists.back().key; };
+    check_usage(std::count_if(lists.begin(), lists.end(), same) == 1,
+                "[sweep] --grid names a key twice: got ", in_quotes(lists.back().key),
+                "; expected all its values in one list; try key=value,value");
+  }
   const std::string name = folder_name(std::filesystem::path(recipe).stem().string()) + "-grid";
   try {
     return parse_sweep(text_of(name, recipe, lists), origin, overrides);

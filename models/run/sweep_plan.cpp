@@ -3,12 +3,13 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
+#include "models/run/check_network.hpp"
 #include "models/run/journal.hpp"
+#include "models/run/recipe_difference.hpp"
 #include "models/run/recipe_keys.hpp"
 #include "models/run/session.hpp"
 
@@ -16,47 +17,6 @@ namespace fraqat::run {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A line of a written recipe without its comment.
-std::string uncommented(std::string line) {
-  line.erase(std::min(line.find("  #"), line.size()));
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line;
-}
-
-struct Written {
-  std::string key, value;
-};
-
-/// Every key and value of a recipe, in the order of keys_of.
-std::vector<Written> written(const Recipe& recipe) {
-  std::istringstream text(to_toml(recipe));
-  std::vector<Written> all;
-  std::string section;
-  for (std::string line; std::getline(text, line);) {
-    line = uncommented(line);
-    if (line.starts_with('[')) section = line.substr(1, line.size() - 2) + ".";
-    const std::size_t equals = line.find(" = ");
-    if (equals != std::string::npos)
-      all.push_back({section + line.substr(0, equals), line.substr(equals + 3)});
-  }
-  return all;
-}
-
-/// The first key in which the recipes differ, to complete "holds another recipe: ".
-std::string difference(const Recipe& there, const Recipe& expected) {
-  const std::vector<Written> a = written(there), b = written(expected);
-  const auto value = [](const std::vector<Written>& all, const std::string& key) {
-    for (const Written& one : all)
-      if (one.key == key) return one.value;
-    return std::string("nothing");
-  };
-  for (const auto& [first, second] : {std::pair(&b, &a), std::pair(&a, &b)})
-    for (const Written& one : *first)
-      if (value(*second, one.key) != one.value)
-        return one.key + " is " + value(a, one.key) + " there; expected " + value(b, one.key);
-  return "nothing that is written differs";
-}
 
 bool is_of_float(const std::string& path) {
   return path == "model" || path.starts_with("data.") || path.starts_with("float.");
@@ -84,7 +44,7 @@ std::string SweepJob::title() const {
 std::string float_folder(const Recipe& recipe) {
   constexpr std::size_t digits = 8;
   std::string text;
-  for (const Written& one : written(float_part(recipe)))
+  for (const WrittenKey& one : written_keys(float_part(recipe)))
     if (is_of_float(one.key)) text += one.key + " = " + one.value + "\n";
   return "float-" + sha256(std::as_bytes(std::span(text))).substr(0, digits);
 }
@@ -104,7 +64,7 @@ std::vector<SweepJob> jobs_of(const Sweep& sweep, const std::vector<std::uint64_
   std::size_t most = 0;
   for (const SweepRow& row : sweep.rows) {
     try {
-      check_layers(row.recipe);
+      check_network(row.recipe);
     } catch (const Error& error) {
       fail(error.kind(), "[sweep] row ", in_quotes(row.name), ": ", error.what());
     }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <span>
 
 #include "core/file.hpp"
 #include "core/text.hpp"
+#include "models/run/float_start.hpp"
 #include "models/run/report.hpp"
 #include "models/run/session.hpp"
 #include "models/run/sweep_page.hpp"
@@ -48,7 +50,7 @@ class Runner {
         weights_(options.weights.empty() ? fs::path(sweep.weights) : options.weights) {
     check_usage(std::any_of(sweep.rows.begin(), sweep.rows.end(),
                             [&](const SweepRow& row) { return is_named(row, options.rows); }),
-                "[sweep] no row is named like ", in_quotes(options.rows), "; expected a name of ",
+                "[sweep] no such row: got ", in_quotes(options.rows), "; expected a name of ",
                 in_quotes(sweep.name), " or a pattern; try --dry-run, which lists them");
   }
 
@@ -62,6 +64,7 @@ class Runner {
   }
 
   void work() {
+    check_weights();
     std::vector<SweepJob> all = with_floats();
     for (std::size_t i = 0; i < all.size(); ++i) {
       const SweepJob& job = all[i];
@@ -80,6 +83,20 @@ class Runner {
   }
 
  private:
+  /// Given weights must fit every network that is to start from them.
+  void check_weights() const {
+    std::set<std::pair<std::string, std::string>> seen;
+    for (const SweepJob& job : to_do_) {
+      if (weights_.empty() || !job.recipe.quantize) continue;
+      if (!seen.emplace(job.recipe.model, job.recipe.data).second) continue;
+      try {
+        read_float_model(job.recipe, weights_);
+      } catch (const Error& error) {
+        fail(error.kind(), "[sweep] row ", in_quotes(job.row->name), ": ", error.what());
+      }
+    }
+  }
+
   /// What is to do, each float network that is missing before the first who needs it.
   std::vector<SweepJob> with_floats() const {
     std::vector<SweepJob> all;

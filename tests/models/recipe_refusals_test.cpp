@@ -207,7 +207,7 @@ TEST_CASE("recipe: a bad --set is a mistake of usage") {
        "float.rat: unknown key: got \"rat\"; expected a key of a recipe; try float.rate");
   says("float.rate=abc", "float.rate: got \"abc\"; expected a number above 0");
   says("float.rate=1\nseed = 2", "float.rate: got \"1\\x0aseed = 2\"; expected a number above 0");
-  says("seed", "\"seed\": no key and value; expected key=value");
+  says("seed", "has no key and value: got \"seed\"; expected key=value");
   says("float=1", "float: got 1; expected a section with keys, [float]");
   says("float={rate=1}", "float: got a table; expected a section with keys, [float]");
   says("name=", "name: got \"\"; expected a name of letters, digits, '.', '_' and '-'");

@@ -179,4 +179,16 @@ TEST_CASE("costs: limits are whole units") {
   CHECK(bytes.count(std::vector<quant::Width>{3}) == 4 + 4);
 }
 
+TEST_CASE("costs: a limit beyond any network holds for all of it") {
+  for (const double target : {1e18, 1e19, 1e30, 1e300}) {
+    CAPTURE(target);
+    Sum bits{{{0, Sum::none, 300}}, 0, 300, false};
+    CHECK(bits.limit(target) > Index{1} << 50);
+    Sum rows{{{0, Sum::none, 300, 0}}, 4, 8, true};
+    REQUIRE(rows.fineness() == 8);
+    CHECK(rows.limit(target) > Index{1} << 50);
+    CHECK(rows.term_limit(rows.limit(target)) > rows.limit(target));
+  }
+}
+
 }  // namespace fraqat::cost_test

@@ -114,7 +114,7 @@ class Quantize(unittest.TestCase):
     def test_a_finished_folder_is_left_alone(self):
         before = (self.out / "run.json").read_bytes()
         self.refused(self.checkpoint, "--quiet", "--out", str(self.out),
-                     text="holds a finished run; try another --out")
+                     text="holds a finished run: got run.json; expected a new folder")
         self.assertEqual((self.out / "run.json").read_bytes(), before)
 
     def test_mistakes_on_the_command_line(self):
@@ -126,7 +126,7 @@ class Quantize(unittest.TestCase):
         self.refused(self.checkpoint, *out, "--set", "quant.budget.byte=1",
                      text="try quant.budget.bytes")
         self.refused(self.checkpoint, *out, "--set", "quant.budget.weight_bits=9", text="got 9")
-        self.refused("resnet20", *out, text="expected --weights FILE and --data NAME")
+        self.refused("resnet20", *out, text="or --weights FILE and --data NAME")
         self.refused("lenet5-bn", "--weights", self.checkpoint, *out, text="--data")
         self.refused(self.checkpoint, "--data", "mnist", *out, text="expected synthetic")
         for quantized in (self.out / "checkpoints/final.safetensors", self.out / "model.fraqat"):
@@ -135,7 +135,12 @@ class Quantize(unittest.TestCase):
 
     def test_budgets_that_cannot_be_met(self):
         self.refused(self.checkpoint, *QUICK, "--quiet", "--set", "quant.budget.bytes=5000",
-                     "--out", str(self.folder / "small"), text="5000", code=1)
+                     "--out", str(self.folder / "small"), text="got 5000 bytes; expected at least")
+        given = [word for layer in ("conv1", "conv2", "fc1", "fc2", "fc3")
+                 for word in ("--set", f"quant.weight_bits.{layer}=8")]
+        self.refused(self.checkpoint, *QUICK, "--quiet", *given, "--set", "quant.budget.bytes=20000",
+                     "--out", str(self.folder / "small"), text="where every width is given")
+        self.assertFalse((self.folder / "small").exists())
 
     def test_broken_files(self):
         broken = self.folder / "broken.safetensors"

@@ -159,7 +159,14 @@ class Sweep(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout), (2, ""))
         self.assertIn("holds the run of another recipe: search.epochs is 1 there; expected 2; try",
                       result.stderr)
-        self.assertEqual(self.sweep("whole", "--seeds", "1,x").returncode, 2)
+        for seeds in ("1,x", "1,1"):
+            result = self.sweep("whole", "--seeds", seeds)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn(f'got "{seeds}"; expected different whole numbers', result.stderr)
+        result = run("sweep", "--recipe", "lenet5-fashion", "--grid", "search.rate=0.1",
+                     "--grid", "search.rate=0.2", "--dry-run")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn('--grid names a key twice: got "search.rate"', result.stderr)
         self.assertEqual(self.sweep("whole", "--rows", "none").returncode, 2)
         self.assertEqual(run("sweep", "no-such-sweep").returncode, 2)
         bad = self.folder / "bad.toml"

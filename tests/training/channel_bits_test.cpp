@@ -124,7 +124,9 @@ TEST_CASE(
   const std::size_t at = text.find(name) + name.size();
   const std::string fewer = text.substr(0, at) + text.substr(text.find(',', at) + 1);
   CHECK_THROWS_WITH_AS(run::apply_widths(*model, fewer, "FILE"),
-                       "[checkpoint] FILE: fraqat.bits has no width of conv1.weight_q", Error);
+                       "[checkpoint] FILE: fraqat.bits lacks a width: got none of conv1.weight_q; "
+                       "expected those of all tensors; try the file as fraqat wrote it",
+                       Error);
 }
 
 TEST_CASE("channel bits: a search that is gone on with is the same, to the bit") {

@@ -99,13 +99,18 @@ TEST_CASE("interrupted: an unfinished run is not begun again but goes on, to the
   const std::string whole = run::run(short_recipe(), {other.path(), {}, {}, {}}, silent)["hash"];
   test::StopIn observer("search", 2);
   CHECK_THROWS_AS(run::run(short_recipe(), {folder.path(), {}, {}, {}}, observer), run::Stopped);
-  CHECK(
-      has(complaint(short_recipe(), folder), "holds an unfinished run; try fraqat train --resume"));
+  CHECK(has(complaint(short_recipe(), folder),
+            "holds an unfinished run: got progress.safetensors; expected a new folder; try fraqat "
+            "train --resume"));
   const run::Options resumed{folder.path(), {}, {}, {}, true};
   run::Recipe changed = short_recipe();
   changed.seed = 2;
-  CHECK_THROWS_WITH_AS(run::run(changed, resumed, silent),
-                       doctest::Contains("holds the run of another recipe"), Error);
+  const doctest::Contains another("holds the run of another recipe: seed is 1 there; expected 2");
+  CHECK_THROWS_WITH_AS(run::run(changed, resumed, silent), another, Error);
+  write_file_atomically(folder / "recipe.toml", run::to_toml(changed));
+  CHECK_THROWS_WITH_AS(run::run(changed, resumed, silent), another, Error);
+  CHECK_THROWS_WITH_AS(run::run(short_recipe(), resumed, silent), another, Error);
+  write_file_atomically(folder / "recipe.toml", run::to_toml(short_recipe()));
   const auto result = run::run(short_recipe(), resumed, silent);
   CHECK(result["hash"] == whole);
   CHECK(result["resumed"] == 1);
@@ -118,7 +123,8 @@ TEST_CASE("interrupted: a journal that was edited is a bad file, whatever is wro
   for (const auto& [key, value] :
        {std::pair("stretches", ordered_json(7)), std::pair("arguments", ordered_json(nullptr)),
         std::pair("arms", ordered_json({{"float", "fast"}})), std::pair("metrics", ordered_json(1)),
-        std::pair("seconds", ordered_json("long"))}) {
+        std::pair("seconds", ordered_json("long")), std::pair("recipe", ordered_json("seed = x")),
+        std::pair("recipe", ordered_json(nullptr))}) {
     CAPTURE(std::string(key));
     const test::TemporaryDirectory folder;
     test::StopIn observer("search", 2);

@@ -70,12 +70,13 @@ std::string without_times(const std::string& folder) {
   return json.dump();
 }
 
-std::string refusal(const Sweep& sweep, const SweepOptions& options) {
+std::string refusal(const Sweep& sweep, const SweepOptions& options,
+                    Error::Kind kind = Error::Kind::usage) {
   SweepObserver silent;
   try {
     run_sweep(sweep, options, silent);
   } catch (const Error& error) {
-    CHECK(error.kind() == Error::Kind::usage);
+    CHECK(error.kind() == kind);
     return error.what();
   }
   return "no error";
@@ -145,6 +146,27 @@ TEST_CASE("sweep: a row that names no layer is refused before anything is traine
   CHECK(std::filesystem::is_empty(folder.path()));
 }
 
+TEST_CASE("sweep: a row that its network cannot follow is refused before anything is trained") {
+  const TemporaryDirectory folder;
+  const Sweep sweep = sweep_of({"quant.weight_bits.fc1=8"});
+  const std::string text = refusal(sweep, options_in(folder.path()));
+  INFO(text);
+  CHECK(text.starts_with("[sweep] row \"learned"));
+  CHECK(has(text, "[round] the budget for weight is below the least there is: got 2.5 "));
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("sweep: weights that are not there end it before anything is trained") {
+  const TemporaryDirectory folder;
+  SweepOptions options = options_in(folder.path());
+  options.weights = folder / "none.safetensors";
+  const std::string text = refusal(sweep_of(), options, Error::Kind::input);
+  INFO(text);
+  CHECK(text.starts_with("[sweep] row \""));
+  CHECK(has(text, "none.safetensors"));
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
 TEST_CASE("sweep: a folder of something else is refused, not mixed") {
   const TemporaryDirectory folder;
   SweepOptions options = options_in(folder.path());
@@ -160,7 +182,7 @@ TEST_CASE("sweep: a folder of something else is refused, not mixed") {
   CHECK(has(text, "; try another --out, or remove the folder first"));
   SweepOptions none = options;
   none.rows = "lerned";
-  CHECK(has(refusal(sweep_of(), none), "no row is named like \"lerned\""));
+  CHECK(has(refusal(sweep_of(), none), "no such row: got \"lerned\""));
 }
 
 TEST_CASE("sweep: another float network than that of the finished rows is refused") {
