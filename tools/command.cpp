@@ -1,11 +1,42 @@
 #include "tools/command.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <iostream>
+#include <limits>
 
 #include "core/parallel.hpp"
+#include "core/text.hpp"
 
 namespace fraqat::tools {
+namespace {
+
+/// A check whose complaint has the form of all errors; not shown by --help.
+CLI::Validator expecting(const std::string& what, const std::function<bool(std::string_view)>& is) {
+  return CLI::Validator(
+      [what, is](const std::string& value) {
+        return is(value) ? std::string() : "got " + in_quotes(value) + "; expected " + what;
+      },
+      "");
+}
+
+CLI::Validator whole(std::uint64_t least, std::uint64_t most, const std::string& what) {
+  return expecting(what, [least, most](std::string_view value) {
+    std::uint64_t number = 0;
+    const char* end = value.data() + value.size();
+    const auto [next, error] = std::from_chars(value.data(), end, number);
+    return error == std::errc() && next == end && number >= least && number <= most;
+  });
+}
+
+std::string one_of_text(const std::vector<std::string>& values) {
+  std::string text = "one of ";
+  for (std::size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + values[i];
+  return text;
+}
+
+}  // namespace
 
 Option Option::type(const std::string& name) const { return Option(option_->type_name(name)); }
 
@@ -14,8 +45,11 @@ Option Option::required() const { return Option(option_->required()); }
 Option Option::repeatable() const { return Option(option_->expected(1)->take_all()); }
 
 Option Option::one_of(std::vector<std::string> values, bool shown) const {
-  const CLI::Validator check = CLI::IsMember(std::move(values));
-  return Option(option_->check(shown ? check : check.description("")));
+  CLI::Validator check = expecting(one_of_text(values), [values](std::string_view value) {
+    return std::find(values.begin(), values.end(), value) != values.end();
+  });
+  if (shown) check.description(CLI::IsMember(values).get_description());
+  return Option(option_->check(check));
 }
 
 Option Option::excludes(const Option& other) const {
@@ -32,7 +66,8 @@ Command::Command(CLI::App& program, const std::string& name, const std::string& 
          "Threads; results are the same for any number")
       .type("N");
   app_.add_option("--seed", common->seed, "Seed of all random numbers")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(
+          whole(0, std::numeric_limits<std::uint64_t>::max(), "a whole number from 0 to 2^64 - 1"))
       ->type_name("N");
   app_.callback([common, run = std::move(run)] {
     if (common->threads > 0) set_thread_count(common->threads);
@@ -55,12 +90,16 @@ Option Command::option(const std::string& name, std::vector<std::string>& to,
 
 Option Command::option(const std::string& name, int& to, int least, int most,
                        const std::string& text) {
-  return Option(app_.add_option(name, to, text)->check(CLI::Range(least, most).description("")));
+  const std::string what =
+      "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+  return Option(app_.add_option(name, to, text)
+                    ->check(whole(static_cast<std::uint64_t>(least),
+                                  static_cast<std::uint64_t>(most), what)));
 }
 
 void Command::limit(Index& to) {
   app_.add_option("--limit", to, "Only the first N test samples")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(whole(0, std::numeric_limits<Index>::max(), "a whole number, 0 or more"))
       ->type_name("N");
 }
 

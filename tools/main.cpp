@@ -42,9 +42,9 @@ int complain(const std::string& text, int code) {
   return code;
 }
 
-std::vector<std::string> command_names(CLI::App& program) {
+std::vector<std::string> command_names(const CLI::App& program) {
   std::vector<std::string> names;
-  for (const CLI::App* command : program.get_subcommands(nullptr))
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(command->get_name());
   return names;
 }
@@ -64,27 +64,40 @@ void check_command(CLI::App& program, const std::string& word) {
 
 /// What is wrong with the words after a command, and what was probably meant.
 std::string extras_text(const CLI::App& command, const std::vector<std::string>& extras) {
+  const std::string& word = extras.front();
+  const bool plain = !word.starts_with('-');
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options())
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  const auto option = std::find_if(extras.begin(), extras.end(),
-                                   [](const std::string& word) { return word.starts_with('-'); });
-  const bool plain = option == extras.end();
-  const std::string word = plain ? extras.front() : *option;
-  const std::string near = nearest(word.substr(0, word.find('=')), names);
-  return std::string("unknown ") + (plain ? "argument" : "option") + ": got " + in_quotes(word) +
-         "; try " + (near.empty() ? "" : near + " or ");
+  const std::vector<std::string> commands = command_names(command);
+  const std::string near = nearest(word.substr(0, word.find('=')), plain ? commands : names);
+  const std::string kind = !plain ? "option" : commands.empty() ? "argument" : "command";
+  return "unknown " + kind + ": got " + in_quotes(word) + "; try " +
+         (near.empty() ? "" : near + " or ");
+}
+
+/// CLI11's texts of options that are missing or exclude each other do not say what was got;
+/// those of values are command.cpp's.
+std::string parse_text(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (dynamic_cast<const CLI::RequiredError*>(&error))
+    return text + ": got none; expected one; try ";
+  if (dynamic_cast<const CLI::ExcludesError*>(&error))
+    return text + ": got both; expected one of them; try ";
+  return text + "; try ";
 }
 
 int parse_failed(CLI::App& program, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::RuntimeError*>(&error)) return error.get_exit_code();
   if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
-  std::string name = "fraqat", text = std::string(error.what()) + "; try ";
+  std::string name = "fraqat", text = parse_text(error);
   const std::vector<std::string> extras = program.remaining(true);
-  for (const CLI::App* command : program.get_subcommands()) {
+  const CLI::App* command = &program;
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
     name += " " + command->get_name();
-    if (!extras.empty()) text = extras_text(*command, extras);
   }
+  if (command != &program && !extras.empty()) text = extras_text(*command, extras);
   std::replace(text.begin(), text.end(), '\n', ' ');
   return complain("[" + name + "] " + text + name + " --help", usage);
 }

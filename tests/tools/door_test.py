@@ -53,9 +53,16 @@ class Door(unittest.TestCase):
     def test_bad_options(self):
         self.refused("doctor", "--jsno", text="try --json or fraqat doctor --help")
         self.refused("doctor", "surplus", text='unknown argument: got "surplus"')
-        self.refused("doctor", "--threads", "0", text="--threads")
-        self.refused("doctor", "--threads", "2x", text="--threads")
-        self.refused("doctor", "--seed", "-1", text="--seed")
+        for wrong in ("0", "2x", "2.5", "-1", ""):
+            self.refused("doctor", "--threads", wrong, text=f'--threads: got "{wrong}"; expected a '
+                         "whole number from 1 to 1024; try fraqat doctor --help")
+        self.refused("doctor", "--seed", "-1", text='--seed: got "-1"; expected a whole number')
+        self.refused("bench", "train", "--range", "foo",
+                     text='got "foo"; expected one of minmax, mse, learned; try')
+        self.refused("bench", "trian", "--threads", "1",
+                     text='unknown command: got "trian"; try train or')
+        self.refused("train", "--resume", "x", "--seed", "1", text="got both; expected one of them")
+        self.refused("export", "x", "--to", "fraqat", text="--out is required: got none")
         self.refused("data", text="ACTION")
         self.refused("train", text="--recipe")
         self.refused("eval", text="MODEL")
