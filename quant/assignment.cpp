@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.hpp"
 
@@ -71,26 +72,64 @@ Index least_filled(const std::vector<double>& ways, Index limit, Index slack, In
   return std::min(fullest, wanted);
 }
 
+/// Where much of the count was air: raises widths in a drawn order, a step each, as far as they
+/// fit, until 99 % of the limit are used.
+void fill(const std::vector<RoundingItem>& items, Index limit, const Philox& random,
+          std::vector<Width>& drawn) {
+  Index cost = 0;
+  for (std::size_t k = 0; k < items.size(); ++k) cost += bits_of(items[k].elements, drawn[k]);
+  std::vector<std::size_t> open(items.size());
+  std::iota(open.begin(), open.end(), std::size_t{0});
+  for (std::uint32_t i = 0; cost < limit - limit / 100 && !open.empty(); ++i) {
+    const auto u = static_cast<double>(uniform(random({0, 0, 1, i})[0]));
+    const auto at = static_cast<std::size_t>(u * static_cast<double>(open.size()));
+    const RoundingItem& item = items[open[at]];
+    Width& width = drawn[open[at]];
+    const std::size_t next = item.position(width) + 1;
+    const Index more = next == item.allowed.size() ? limit
+                                                   : bits_of(item.elements, item.allowed[next]) -
+                                                         bits_of(item.elements, width);
+    if (next < item.allowed.size() && cost + more <= limit) {
+      width = item.allowed[next];
+      cost += more;
+    } else {
+      open[at] = open.back();
+      open.pop_back();
+    }
+  }
+}
+
+Index least_cost(const std::vector<RoundingItem>& items) {
+  Index sum = 0;
+  for (const RoundingItem& item : items) sum += bits_of(item.elements, item.allowed.front());
+  return sum;
+}
+
 }  // namespace
 
 std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Index limit,
                                      const Philox& random) {
   check_items(items);
+  check(least_cost(items) <= limit, "[round] no assignment fits the budget: got ", limit,
+        " bits; expected at least those of the smallest allowed widths; try a larger budget or "
+        "smaller widths");
   const Cells cells(items, limit);
   const Index capacity = limit / cells.size();
   const Ways ways = count_ways(items, cells, capacity);
   // Every item may fill one cell in part: so much of the count may be air.
   const Index slack = cells.size() == 1 ? 0 : static_cast<Index>(items.size());
   const Index from = least_filled(ways[0], limit, slack, cells.size());
-  check(from >= 0, "[round] no assignment fits the budget: got ", limit,
-        " bits; expected at least those of the smallest allowed widths; try a larger budget or "
-        "smaller widths");
+  std::vector<Width> drawn;
+  if (from < 0) {  // so near to the least that it does not fit in cells
+    for (const RoundingItem& item : items) drawn.push_back(item.allowed.front());
+    fill(items, limit, random, drawn);
+    return drawn;
+  }
   const auto u = [&](std::uint32_t block) {
     return static_cast<double>(uniform(random({0, 0, 0, block})[0]));
   };
   Index left =
       draw(from, capacity + 1, u(0), [&](Index c) { return ways[0][static_cast<std::size_t>(c)]; });
-  std::vector<Width> drawn;
   for (std::size_t k = 0; k < items.size(); ++k) {
     const std::vector<Width>& allowed = items[k].allowed;
     const Index chosen = draw(
@@ -102,6 +141,7 @@ std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Ind
     left -= cells.of(k, bits);
     drawn.push_back(bits);
   }
+  fill(items, limit, random, drawn);
   return drawn;
 }
 

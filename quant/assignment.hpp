@@ -11,7 +11,9 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 /// should beat the mean of a few of these.
 ///
 /// Costs are counted in cells of 1/8192 of the limit, rounded up, so the limit is
-/// never exceeded.  An Error tells if it is below the least there is.
+/// never exceeded.  Of many items that rounding may be several per cent: what is then left of
+/// the 99 % goes to items in a drawn order, a width up each.  An Error tells if the limit is
+/// below the least there is.
 std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Index limit,
                                      const Philox& random);
 

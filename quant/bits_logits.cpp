@@ -160,7 +160,7 @@ double LogitBits::bits(Index row) const {
 }
 
 double LogitBits::bits_of(std::span<const double> values) const {
-  return std::min(mean_of(values), widest_);
+  return std::min(mean_of(values), std::max(widest_, widths_.lowest() + margin));
 }
 
 /// db/dl_i = p_i (width_i - b) / temperature, and with dl_j/dc = (width_j - c) / deviation^2

@@ -7,14 +7,17 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 namespace {
 
-/// How far a number inside the range is from its code at most, for each row.
-Tensor half_steps(const Tensor& p, const Tensor& scale) {
+/// Half of what codes that are next to each other are apart, for each row.
+Tensor half_steps(const Quantizer::Info& info, const Tensor& p, const Tensor& scale) {
   constexpr Real half = Real(0.5001);  // and what division rounds
   const Index count = p.dim(-1);
   Tensor reach({scale.dim(1)}, Real(0));
-  for (Index j = 0; j < count; ++j)
+  for (Index j = 0; j < count; ++j) {
+    const Real step =
+        half * static_cast<Real>(grid_of(info.coding, info.widths[static_cast<int>(j)]).step);
     for (Index row = 0; row < reach.size(); ++row)
-      reach[row] += half * p[p.rank() == 1 ? j : row * count + j] * scale[j * reach.size() + row];
+      reach[row] += step * p[p.rank() == 1 ? j : row * count + j] * scale[j * reach.size() + row];
+  }
   return reach;
 }
 
@@ -122,7 +125,7 @@ Var Quantizer::level_zero(const Var& zero, const Tensor& bits) const {
 Var Quantizer::damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const {
   const TrainingStep* step = TrainingStep::current();
   if (damping_ == 0 || !step || !step->noise()) return y;
-  return op::dampen(x, y, half_steps(p, scale), damping_);
+  return op::dampen(x, y, half_steps(info_, p, scale), damping_);
 }
 
 void Quantizer::check_codes(const Tensor& x, const Tensor& y) const {

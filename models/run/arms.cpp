@@ -157,6 +157,7 @@ void uniform_arm(const Session& session, const nn::NamedTensors& start, int bits
   for (Tensors* tensors : {&recipe.weight, &recipe.activation}) {
     tensors->start = tensors->lowest = tensors->highest = bits;
     tensors->average_bits = tensors->bytes = 0;
+    tensors->cap = false;
   }
   recipe.budget = {};
   const std::unique_ptr<nn::Module> model = make_model(recipe);

@@ -20,12 +20,25 @@ double elements_of(const quant::Workload& workload, quant::Role role) {
 /// Loss per bit near the learned width.  Where the search came to rest inside the
 /// bounds, a bit more would gain its price.  At a bound the measured gain says by how
 /// much it differs.  Without a price, larger tensors matter more.
-double sensitivity(const quant::Widths& widths, double bits, double gain, double price,
+double sensitivity(double lowest, double highest, double bits, double gain, double price,
                    double share) {
   if (price <= 0) return share;
-  if (bits < widths.lowest() + 0.05) return std::clamp(gain, 0.05 * price, price);
-  if (bits > widths.highest() - 0.05) return std::clamp(gain, price, 20 * price);
+  if (bits < lowest + 0.05) return std::clamp(gain, 0.05 * price, price);
+  if (bits > highest - 0.05) return std::clamp(gain, price, 20 * price);
   return price;
+}
+
+/// The widest that the recipe lets a tensor of this quantizer be.
+double widest_of(const Recipe& recipe, const quant::Quantizer& q) {
+  const bool weight = q.info().role == quant::Role::weight;
+  return widest(weight ? recipe.weight : recipe.activation, recipe.curriculum);
+}
+
+/// The width of a tensor that has no choice; at the end of a curriculum, where it follows one.
+quant::Width given_width(const Recipe& recipe, const quant::Site& site) {
+  const quant::Quantizer& q = *site.quantizer;
+  if (q.bits().name() != "schedule") return q.hard_width(site.row);
+  return static_cast<int>(recipe.curriculum.widths.back());
 }
 
 /// What measure() has found, of the tensors that had a choice.
@@ -50,7 +63,7 @@ std::vector<quant::Width> allowed_widths(const Recipe& recipe, const quant::Quan
     const auto& own = weight ? weights : activations;
     return own.empty() ? both : own;
   };
-  const double most = widest(weight ? recipe.weight : recipe.activation, recipe.curriculum);
+  const double most = widest_of(recipe, quantizer);
   std::vector<quant::Width> all;
   for (const int bits : of_side(recipe.allowed, recipe.allowed_weight, recipe.allowed_activation))
     if (info.widths.find(bits) >= 0 && bits <= most) all.push_back(bits);
@@ -94,9 +107,11 @@ std::vector<quant::RoundingItem> BitRounding::items(const LearnedBits& learned) 
         static_cast<double>(sites_[k].elements) / elements_of(workload_, q.info().role);
     quant::RoundingItem item{sites_[k].name(), learned.bits[k], sites_[k].elements, 0, {}};
     item.coding = q.info().coding;
-    item.sensitivity = sensitivity(widths, item.bits, learned.gain[k], learned.price[k], share);
+    const double highest = std::min<double>(widths.highest(), widest_of(recipe_, q));
+    item.sensitivity =
+        sensitivity(widths.lowest(), highest, item.bits, learned.gain[k], learned.price[k], share);
     item.allowed = is_learned(q) ? allowed_widths(recipe_, q)
-                                 : std::vector<quant::Width>{q.hard_width(sites_[k].row)};
+                                 : std::vector<quant::Width>{given_width(recipe_, sites_[k])};
     check(!item.allowed.empty(), "[round] no width for ", item.name,
           ": got none that is allowed; expected one from ", widths.lowest(), " to ",
           widths.highest(), " and within its cap; try another round.allowed");

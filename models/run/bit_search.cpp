@@ -48,8 +48,12 @@ BitSearch::BitSearch(nn::Module& model, const Recipe& recipe)
 void BitSearch::before_step(double progress) {
   curriculum_.before_step(progress);
   entropy_price_ = recipe_.entropy * progress;
-  for (quant::Quantizer* q : workload_.quantizers)
-    q->bits().set_temperature(temperature(recipe_, progress));
+  set_temperature(temperature(recipe_, progress));
+}
+
+void BitSearch::set_temperature(double temperature) {
+  temperature_ = temperature;
+  for (quant::Quantizer* q : workload_.quantizers) q->bits().set_temperature(temperature);
 }
 
 Var BitSearch::cost() {
@@ -88,8 +92,10 @@ void BitSearch::describe(nlohmann::ordered_json& line) const {
 }
 
 nlohmann::json BitSearch::state() {
-  nlohmann::json state = {
-      {"task", task_.state()}, {"priced", priced_->state()}, {"curriculum", curriculum_.state()}};
+  nlohmann::json state = {{"task", task_.state()},
+                          {"priced", priced_->state()},
+                          {"temperature", temperature_},
+                          {"curriculum", curriculum_.state()}};
   if (budgeted_) state["budgeted"] = budgeted_->state();
   return state;
 }
@@ -97,6 +103,7 @@ nlohmann::json BitSearch::state() {
 void BitSearch::set_state(const nlohmann::json& state) {
   task_.set_state(state.at("task").get<std::vector<char>>());
   priced_->set_state(state.at("priced"));
+  set_temperature(state.at("temperature"));
   curriculum_.set_state(state.at("curriculum"));
   if (budgeted_) budgeted_->set_state(state.at("budgeted").get<std::vector<double>>());
 }

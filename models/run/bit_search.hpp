@@ -61,6 +61,7 @@ class BitSearch {
 
  private:
   LearnedBits learned() const;
+  void set_temperature(double temperature);
 
   const Recipe& recipe_;
   Curriculum curriculum_;
@@ -71,6 +72,7 @@ class BitSearch {
   quant::TaskGradients task_;
   BitRounding rounding_;
   double entropy_price_ = 0;  // rises to the recipe's
+  double temperature_ = 1;    // of the last step
 };
 
 }  // namespace fraqat::run

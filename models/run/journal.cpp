@@ -93,6 +93,8 @@ Position Journal::restore(const Stretch& stretch) {
   const nlohmann::json saved = std::exchange(under_way_, nlohmann::json::object());
   const nn::NamedTensors tensors = std::exchange(tensors_, {});
   try {
+    // First: a limit on widths moves their parameters, which then become those of the file.
+    if (stretch.search) stretch.search->set_state(saved.at("search"));
     nn::apply_state(stretch.model, nn::under_prefix(model_prefix, tensors), name);
     const nn::NamedTensors states = nn::under_prefix(optimizer_prefix, tensors);
     stretch.updates.visit_state([&](const std::string& state, Tensor& tensor) {
@@ -102,7 +104,6 @@ Position Journal::restore(const Stretch& stretch) {
       std::copy(found->second.span().begin(), found->second.span().end(), tensor.data());
     });
     stretch.updates.set_steps(saved.at("steps"));
-    if (stretch.search) stretch.search->set_state(saved.at("search"));
     const nlohmann::json& at = saved.at("position");
     return {at.at("epoch"), at.at("step"), at.at("sum"), at.at("seconds"),
             at.at("samples_per_second")};

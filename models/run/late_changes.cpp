@@ -13,7 +13,7 @@ LateChanges::LateChanges(nn::Module& model, const Training& training)
     if (q->info().role == quant::Role::weight) weights_.push_back(q);
 }
 
-LateChanges::~LateChanges() { set(false, 0); }
+LateChanges::~LateChanges() { end(); }
 
 void LateChanges::before_step(double progress) {
   const double rise = (1 - std::cos(std::numbers::pi * progress)) / 2;

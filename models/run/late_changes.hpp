@@ -22,6 +22,9 @@ class LateChanges {
   /// `progress` in [0, 1): the share of the steps that are done.
   void before_step(double progress);
 
+  /// No step follows.
+  void end() { set(false, 0); }
+
  private:
   void set(bool frozen, double damping);
 

@@ -93,6 +93,7 @@ class Run {
   /// The running statistics belong to the weights that moved, not to their average.
   void settle(Updates& updates) {
     updates.settle();
+    late_.end();  // frozen statistics would not be measured
     reestimate_batch_norm(session_, model_, recipe_);
     session_.observer().phase(stretch_.phase, steps_);
     score_.reset();

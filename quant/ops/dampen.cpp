@@ -9,7 +9,7 @@
 ///
 /// A weight near the middle between two codes changes its code in every other
 /// step; this draws it to the one it has (Nagel et al., 2022).  One that was
-/// clipped is further from its code than half a step, and is left alone.
+/// clipped by more than half a step is left alone.
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
 

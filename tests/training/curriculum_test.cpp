@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/error.hpp"
+#include "models/run/checkpoint.hpp"
 #include "quant/attach.hpp"
 #include "tests/training/tiny_run.hpp"
 
@@ -146,6 +147,56 @@ TEST_CASE("curriculum: a run of it ends at its last width, verifies, and resumes
     const auto resumed = run::run(recipe, {cut.path(), {}, {}, {}, true}, silent);
     CHECK(resumed["hash"] == result["hash"]);
   }
+}
+
+TEST_CASE("curriculum: a mixture under a cap resumes to the same end") {
+  run::Recipe recipe = schedule_recipe();
+  recipe.weight.bits = "logits-mixture";
+  recipe.weight.cap = true;
+  recipe.weight.start = 6;
+  recipe.curriculum.widths = {4.5, 4};
+  recipe.curriculum.shares = {0.5, 0.5};
+  recipe.batch = 16;
+  recipe.search.epochs = 3;
+  run::Observer silent;
+  const test::TemporaryDirectory whole, cut;
+  const auto result = run::run(recipe, {whole.path(), {}, {}, {}}, silent);
+  StopAfter observer(19);
+  CHECK_THROWS_AS(run::run(recipe, {cut.path(), {}, {}, {}}, observer), run::Stopped);
+  const auto resumed = run::run(recipe, {cut.path(), {}, {}, {}, true}, silent);
+  CHECK(resumed["hash"] == result["hash"]);
+  CHECK(resumed["gap"] == result["gap"]);
+  CHECK(run::result_hash(cut / "checkpoints/search.safetensors") ==
+        run::result_hash(whole / "checkpoints/search.safetensors"));
+}
+
+TEST_CASE("curriculum: what it ends at is what a budget reckons with") {
+  run::Recipe recipe = schedule_recipe();
+  recipe.activation.bits = "stochastic";
+  recipe.activation.start = 6;
+  recipe.curriculum.widths = {8, 4};
+  recipe.curriculum.shares = {0.5, 0.5};
+  recipe.activation.lowest = 2;
+  recipe.budget.bops = 9e6;  // more than 4 by 2 bits take, less than 8 by 2
+  run::Observer silent;
+  const test::TemporaryDirectory folder;
+  const auto result = run::run(recipe, {folder.path(), {}, {}, {}}, silent);
+  CHECK(result["avg_weight_bits"] == 4.0);
+  CHECK(result["bops"] <= 9e6);
+  CHECK(result["bops"] > 6e6);
+}
+
+TEST_CASE("curriculum: the uniform networks beside a capped one are checkpoints like others") {
+  run::Recipe recipe = schedule_recipe();
+  recipe.weight.bits = "stochastic";
+  recipe.weight.cap = true;
+  recipe.uniform = {4};
+  run::Observer silent;
+  const test::TemporaryDirectory folder;
+  run::run(recipe, {folder.path(), {}, {}, {}}, silent);
+  const run::Loaded loaded = run::load_checkpoint(folder / "checkpoints/uniform-4.safetensors");
+  CHECK(loaded.phase == "uniform-4");
+  CHECK(loaded.quantized);
 }
 
 TEST_CASE("curriculum: a budget and a cap hold together") {

@@ -195,4 +195,20 @@ TEST_CASE(
   CHECK(averaged["arms"][0]["loss"] != plain["arms"][0]["loss"]);
 }
 
+TEST_CASE("average: its statistics are measured where batch norm rested at the end, too") {
+  run::Recipe recipe = test::tiny_recipe("lenet5-bn");
+  recipe.quantize = false;
+  recipe.search.epochs = recipe.finetune.epochs = 0;
+  recipe.float_training.average = 0.9;
+  recipe.float_training.freeze_batch_norm = 0.5;
+  run::Observer silent;
+  std::set<std::string> hashes;
+  for (const int batches : {0, 5}) {
+    recipe.reestimate_batches = batches;
+    const test::TemporaryDirectory folder;
+    hashes.insert(run::run(recipe, {folder.path(), {}, {}, {}}, silent)["hash"].get<std::string>());
+  }
+  CHECK(hashes.size() == 2);
+}
+
 }  // namespace fraqat::optimizers_test
