@@ -258,64 +258,6 @@ TEST_CASE("run: the hash is that of tensors and widths, whatever keys a recipe h
   CHECK(run::result_hash(again) != finished().result["hash"]);
 }
 
-TEST_CASE("run: a width for a layer that does not exist is refused before anything is written") {
-  const test::TemporaryDirectory folder;
-  run::Recipe recipe = finished().recipe;
-  recipe.activation_bits = {{"pool9", 4}};
-  run::Observer silent;
-  CHECK_THROWS_WITH_AS(run::run(recipe, {folder / "run", {}, {}, {}}, silent),
-                       doctest::Contains("no quantized output: got pool9"), Error);
-  CHECK_FALSE(std::filesystem::exists(folder / "run"));
-}
-
-TEST_CASE("run: a width for sums is refused where nothing is added") {
-  const test::TemporaryDirectory folder;
-  run::Recipe recipe = finished().recipe;
-  recipe.sum_bits = 8;
-  run::Observer silent;
-  CHECK_THROWS_WITH_AS(run::run(recipe, {folder / "run", {}, {}, {}}, silent),
-                       doctest::Contains("the network has none: got sum_bits = 8"), Error);
-  CHECK_FALSE(std::filesystem::exists(folder / "run"));
-}
-
-TEST_CASE("run: what the network cannot follow is refused before anything is trained") {
-  const test::TemporaryDirectory folder;
-  run::Recipe recipe = finished().recipe;
-  std::string expected;
-  SUBCASE("a budget below the least") {
-    recipe.budget.bytes = 100;
-    expected = "[round] the budget for bytes is below the least there is: got 100 bytes";
-  }
-  SUBCASE("a width to be learned without a choice") {
-    recipe.weight.lowest = recipe.weight.highest = 3;
-    recipe.weight.start = 3;
-    recipe.weight.average_bits = 0;
-    expected = "[quant] a learned width needs a choice: got one candidate, 3 bits";
-  }
-  SUBCASE("a budget where every width that it counts is given") {
-    recipe.weight_bits = {{"conv1", 8}, {"conv2", 8}, {"fc1", 8}, {"fc2", 8}, {"fc3", 8}};
-    recipe.weight.average_bits = 0;
-    SUBCASE("bytes") {
-      recipe.budget.bytes = 20000;
-      expected = "[recipe] a budget for bytes where every width is given: got 20000 bytes";
-    }
-    SUBCASE("average bits") {
-      recipe.weight.average_bits = 2.5;
-      expected = "[recipe] a budget for weight where every width is given: got 2.5 average_bits";
-    }
-  }
-  run::Observer silent;
-  try {
-    run::run(recipe, {folder / "run", {}, {}, {}}, silent);
-    FAIL("was not refused");
-  } catch (const Error& error) {
-    CAPTURE(std::string(error.what()));
-    CHECK(std::string(error.what()).starts_with(expected));
-    CHECK(error.kind() == Error::Kind::usage);
-  }
-  CHECK_FALSE(std::filesystem::exists(folder / "run"));
-}
-
 TEST_CASE("run: a finished run is not overwritten") {
   run::Observer silent;
   CHECK_THROWS_WITH_AS(
