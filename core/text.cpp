@@ -1,5 +1,6 @@
 #include "core/text.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace fraqat {
@@ -24,18 +25,22 @@ std::size_t character_length(std::string_view text) {
   return overlong || surrogate || too_large ? 0 : length;
 }
 
+/// U+0080..U+009F and U+2028/9 break lines or steer terminals like those below a space.
+bool steers(std::string_view text) {
+  const unsigned char c = byte_at(text, 0);
+  return c < 0x20 || c == 0x7F || (c == 0xC2 && byte_at(text, 1) < 0xA0) ||
+         text.starts_with("\u2028") || text.starts_with("\u2029");
+}
+
 void append_printable(std::string& out, std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";
   while (!text.empty()) {
-    const unsigned char c = byte_at(text, 0);
-    // U+0080..U+009F and U+2028/9 break lines or steer terminals too.
-    const bool steers = c < 0x20 || c == 0x7F || (c == 0xC2 && byte_at(text, 1) < 0xA0) ||
-                        text.starts_with("\u2028") || text.starts_with("\u2029");
+    const bool shown = !steers(text);
     const std::size_t length = character_length(text);
     const std::size_t taken = length ? length : 1;
     for (std::size_t i = 0; i < taken; ++i) {
       const unsigned char b = byte_at(text, i);
-      if (length && !steers) {
+      if (length && shown) {
         if (b == '"' || b == '\\') out += '\\';
         out += static_cast<char>(b);
       } else {
@@ -56,6 +61,24 @@ std::size_t valid_utf8_length(std::string_view text) {
     valid += length;
   }
   return valid;
+}
+
+bool is_printable(std::string_view text) {
+  for (std::size_t length; !text.empty(); text.remove_prefix(length))
+    if ((length = character_length(text)) == 0 || steers(text)) return false;
+  return true;
+}
+
+std::string shell_quoted(std::string_view text) {
+  constexpr std::string_view plain = "_-./=,:+@%";
+  const auto is_plain = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           plain.find(c) != plain.npos;
+  };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
 }
 
 std::string in_quotes(std::string_view text, std::size_t most) {

@@ -51,6 +51,7 @@ void Progress::print(const std::string& line) {
 void Progress::phase(std::string_view name, Index steps) {
   phase_ = name;
   steps_ = steps;
+  before_ = -1;
   start_ = Clock::now();
   last_ = {};
 }
@@ -58,6 +59,7 @@ void Progress::phase(std::string_view name, Index steps) {
 void Progress::step(Index done, double loss) {
   constexpr auto pause = std::chrono::milliseconds(100);
   if (!terminal_) return;
+  if (before_ < 0) before_ = done - 1;
   const auto now = Clock::now();
   if (now - last_ < pause && done != steps_) return;
   last_ = now;
@@ -67,7 +69,7 @@ void Progress::step(Index done, double loss) {
 void Progress::draw(Index done, double loss) {
   constexpr std::size_t width = 20;
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(done - before_) / seconds : 0;
   const double part = steps_ > 0 ? static_cast<double>(done) / static_cast<double>(steps_) : 0;
   std::string line = padded(phase_, phase_width) + " [" + bar(part * width, width) + "] " +
                      fixed(100 * part, 0) + " %";

@@ -31,7 +31,7 @@ class Progress final : public run::Observer {
   bool quiet_, terminal_, drawn_ = false;
   Index batch_;
   std::string phase_;
-  Index steps_ = 0;
+  Index steps_ = 0, before_ = -1;  // steps of the phase, and those of an earlier process
   Clock::time_point start_, last_;
 };
 

@@ -116,7 +116,8 @@ void print_summary(const Json& result, const std::filesystem::path& folder) {
   line("bytes", bytes("model_bytes") + " = " + bytes("data_bytes") + " data + " +
                     bytes("header_bytes") + " header");
   const double mismatches = number(result, "mismatches");
-  const bool verified = result.value("verified", false);
+  const auto found = result.find("verified");
+  const bool verified = found != result.end() && found->is_boolean() && found->get<bool>();
   const std::string verdict =
       verified ? "" : ", NOT verified; predictions that differ: " + bytes("different_predictions");
   line("mismatches:",

@@ -69,11 +69,12 @@ std::vector<std::uint64_t> seeds_of(const SweepCommand& command) {
 /// The command that repeats the sweep, apart from --rows, --seeds and --out.
 std::string repeated(const SweepCommand& command) {
   std::string text =
-      "fraqat sweep " + (command.sweep.empty() ? "--recipe " + command.recipe : command.sweep);
-  for (const std::string& grid : command.grids) text += " --grid '" + grid + "'";
-  for (const std::string& setting : command.settings) text += " --set '" + setting + "'";
-  if (!command.from.empty()) text += " --from " + command.from;
-  if (!command.weights.empty()) text += " --weights " + command.weights;
+      "fraqat sweep " + (command.sweep.empty() ? "--recipe " + shell_quoted(command.recipe)
+                                               : shell_quoted(command.sweep));
+  for (const std::string& grid : command.grids) text += " --grid " + shell_quoted(grid);
+  for (const std::string& setting : command.settings) text += " --set " + shell_quoted(setting);
+  if (!command.from.empty()) text += " --from " + shell_quoted(command.from);
+  if (!command.weights.empty()) text += " --weights " + shell_quoted(command.weights);
   return text;
 }
 

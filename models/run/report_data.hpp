@@ -65,9 +65,9 @@ struct RunData {
 
 RunData read_run(const std::filesystem::path& folder);
 
-/// True for the arms that others are compared with: "uniform-8", "random-1", ...
+/// True for the arms that others are compared with: "uniform-8", "random-1", "float-longer", ...
 inline bool is_baseline(std::string_view phase) {
-  return phase.starts_with("uniform") || phase.starts_with("random");
+  return phase.starts_with("uniform") || phase.starts_with("random") || phase == "float-longer";
 }
 
 }  // namespace fraqat::run

@@ -22,7 +22,7 @@ deploy::Batches test_batches(const Session& session) {
           done = Index{0}](deploy::Batch& batch) mutable {
     if (session.observer().stopping()) throw Stopped{session.checkpoint("final")};
     if (!next(batch)) return false;
-    session.observer().step(done += batch.labels.size(), 0);
+    session.observer().step(++done, 0);
     return true;
   };
 }
@@ -44,7 +44,7 @@ void deploy_learned(const Session& session, nn::Module& model, ordered_json& res
   check(predicted == counted, "[pack] the deployed graph does not count what was predicted: got ",
         counted.bops, " bit operations and ", counted.activation_bytes,
         " bytes of activations; expected ", predicted.bops, " and ", predicted.activation_bytes);
-  session.observer().phase("verify", session.test()->size());
+  session.observer().phase("verify", (session.test()->size() + recipe.batch - 1) / recipe.batch);
   const deploy::Verification verified =
       deploy::verify(packed.graph, &graph, &model, test_batches(session));
   result["model_bytes"] = packed.file_bytes;
@@ -118,7 +118,15 @@ ordered_json finished_run(const std::filesystem::path& folder) {
   const std::string path = (folder / "run.json").string();
   if (!std::filesystem::exists(path)) return {};
   ordered_json result = ordered_json::parse(read_text_file(path, most_bytes), nullptr, false);
-  check_input(result.is_object(), "[resume] ", path, " is damaged; expected one JSON object");
+  const auto is = [&](const char* key, bool (ordered_json::*of_type)() const noexcept) {
+    const auto found = result.find(key);
+    return found == result.end() || ((*found).*of_type)();
+  };
+  check_input(result.is_object() && is("verified", &ordered_json::is_boolean) &&
+                  is("seconds", &ordered_json::is_number) && is("from", &ordered_json::is_string),
+              "[resume] ", path,
+              " is damaged: got no such run.json as fraqat writes; expected one ",
+              "JSON object; try a new folder");
   std::filesystem::remove(folder / journal_name);  // of a run that was killed as it ended
   return result;
 }

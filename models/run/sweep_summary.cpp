@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/text.hpp"
 #include "models/run/sweep_plan.hpp"
 
 namespace fraqat::run {
@@ -230,7 +231,7 @@ ordered_json json_of(const SummaryRow& row, const std::string& command) {
     json["over_line"]["above"] = row.over_line->above;
   }
   json["hashes"] = each(row, [](const Sample& s) { return s.hash; });
-  json["command"] = row.row.empty() ? command : command + " --rows '" + row.row + "'";
+  json["command"] = row.row.empty() ? command : command + " --rows " + shell_quoted(row.row);
   json["seconds"] = spread_over(row, [](const Sample& s) { return s.seconds; }).mean;
   return json;
 }

@@ -10,6 +10,7 @@ namespace {
 
 constexpr Index max_extent = Index{1} << 24;
 constexpr Index max_elements = Index{1} << 28;
+constexpr Index max_in_all = Index{1} << 26;  // of all ops, for one image
 
 /// Proves one op, and what its output is.
 class Check {
@@ -246,6 +247,10 @@ void append(Graph& graph, Op op) {
   if (graph.ops.empty()) proof.image();
   op.output = proof.output();
   proof.bounds();
+  Index elements = graph.input.shape.size() + op.output.shape.size();
+  for (const Op& before : graph.ops) elements += before.output.shape.size();
+  check(elements <= max_in_all, "[graph] too many numbers for one image: got ", elements, " up to ",
+        name_of(op), "; expected at most ", max_in_all);
   graph.ops.push_back(std::move(op));
 }
 

@@ -24,6 +24,12 @@ Index whole_number(const FloatJson& json, const std::string& where, Index low, I
   return json.get<Index>();
 }
 
+/// Names end up on terminals.
+void check_text(const FloatJson& json, const std::string& where) {
+  check_input(json.is_string() && is_printable(json.get<std::string>()), where, ": got ",
+              shown(json), "; expected a text without control characters");
+}
+
 }  // namespace
 
 FloatJson parse_strictly(std::string_view text, const std::string& where) {
@@ -82,14 +88,14 @@ std::vector<float> Fields::reals(const std::string& key) {
 
 std::string Fields::text(const std::string& key) {
   const FloatJson& json = take(key);
-  check_input(json.is_string(), at(key), ": got ", shown(json), "; expected a text");
+  check_text(json, at(key));
   return json.get<std::string>();
 }
 
 std::vector<std::string> Fields::texts(const std::string& key) {
   std::vector<std::string> all;
   for (const FloatJson& item : array(key)) {
-    check_input(item.is_string(), at(key), ": got ", shown(item), "; expected texts");
+    check_text(item, at(key));
     all.push_back(item.get<std::string>());
   }
   return all;

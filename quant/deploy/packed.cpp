@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/file.hpp"
 #include "core/text.hpp"
@@ -79,8 +80,8 @@ class Tensors {
   }
 
   void done() const {
-    check_input(read_ == file_.entries.size(), where_, "tensors that no op reads: got ",
-                file_.entries.size(), " tensors; expected ", read_);
+    check_input(read_.size() == file_.entries.size(), where_, "tensors that no op reads: got ",
+                file_.entries.size(), " tensors; expected ", read_.size());
   }
 
  private:
@@ -90,7 +91,8 @@ class Tensors {
     check_input(found->dtype == dtype && found->shape.rank() == 1, where_, in_quotes(name),
                 ": wrong tensor: got ", nn::dtype_name(found->dtype), ' ', found->shape,
                 "; expected one dimension of ", nn::dtype_name(dtype));
-    ++read_;
+    check_input(read_.insert(name).second, where_, in_quotes(name),
+                ": got two ops that read it; expected one");
     return *found;
   }
 
@@ -106,7 +108,7 @@ class Tensors {
 
   const nn::SafeTensors& file_;
   std::string where_;
-  std::size_t read_ = 0;
+  std::set<std::string> read_;
 };
 
 const std::string& metadata(const nn::SafeTensors& file, const std::string& key,

@@ -125,6 +125,8 @@ BadInputs frame_cases() {
        load, "missing metadata: got no \"fraqat.packed\""},
       {"packed-version-0", with_metadata("fraqat.packed", "0"), load, "version of fraqat.packed"},
       {"packed-version-2", with_metadata("fraqat.packed", "2"), load, "version of fraqat.packed"},
+      {"packed-name-steers", edited(conv, "\"layer\":\"conv\"", "\"layer\":\"co\\u001b[31m\""),
+       load, "expected a text without control characters"},
       {"packed-no-graph", repaired([](File& f) { f.metadata.erase("fraqat.graph"); }), load,
        "missing metadata"},
   };
@@ -238,7 +240,7 @@ BadInputs number_cases() {
        }),
        load, "tensors that no op reads: got 9"},
       {"packed-layer-twice", edited(fc, "\"layer\":\"fc\"", "\"layer\":\"conv\""), load,
-       "\"conv.multiplier\": wrong size"},
+       "\"conv.multiplier\": got two ops that read it"},
   };
 }
 

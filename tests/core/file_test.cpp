@@ -236,6 +236,15 @@ TEST_CASE("text: quoting is one printable line") {
   CHECK(in_quotes(std::string(1000, 'x'), 10) == "\"xxxxx...xxxxx\"");
 }
 
+TEST_CASE("text: what may be shown as it is, and what a shell reads back") {
+  for (const char* text : {"", "plain", "caf\xC3\xA9 \"q\" \\"}) CHECK(is_printable(text));
+  for (const char* text : {"a\n", "\x1b[31m", "\x7f", "\xC2\x9B", "\xE2\x80\xA8", "\xFF"})
+    CHECK_FALSE(is_printable(text));
+  CHECK(shell_quoted("runs/a-1_b.toml") == "runs/a-1_b.toml");
+  CHECK(shell_quoted("") == "''");
+  CHECK(shell_quoted("it's $(x)") == "'it'\\''s $(x)'");
+}
+
 TEST_CASE("text: UTF-8 by its definition") {
   // Table 3-7 of the Unicode standard: the ends of every row, and just beyond.
   for (const char* good : {"", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF",

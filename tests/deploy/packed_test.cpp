@@ -19,7 +19,7 @@ using namespace fraqat::deploy;
 namespace {
 
 ModelInfo info_for(const Graph& graph) {
-  ModelInfo info{"some \"net\"", "data\n1", {}, {}, {}};
+  ModelInfo info{"some \"net\"", "data\\1", {}, {}, {}};
   for (Index i = 0; i < graph.ops.back().output.shape.size(); ++i)
     info.classes.push_back("class \xc3\xa9 " + std::to_string(i));
   for (Index c = 0; c < graph.input.shape[-1]; ++c) {
@@ -168,6 +168,13 @@ TEST_CASE("an unfinished graph is not packed") {
   Graph graph = test::random_graph(1);
   graph.ops.pop_back();
   CHECK_THROWS_AS(pack(graph, {}), Error);
+}
+
+TEST_CASE("a graph of more numbers than an image may take is refused") {
+  deploy::Graph graph;
+  graph.input = {.shape = {8192, 8192, 1}, .width = 8, .grid = {0, 255}, .scale = 1};
+  CHECK_THROWS_WITH_AS(append(graph, {"pool", {0}, deploy::MaxPool2d{2, 2, 0}, {}}),
+                       doctest::Contains("too many numbers for one image: got 83886080"), Error);
 }
 
 }  // namespace fraqat::packed_test

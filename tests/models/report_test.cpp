@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "models/run/chart.hpp"
+#include "models/run/report_data.hpp"
 #include "tests/models/report_sample.hpp"
 #include "tests/support/folder.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -201,6 +202,13 @@ TEST_CASE("a metrics line without a loss leaves a gap, not a number") {
   const std::string html = report(folder.path());
   CHECK(structure(folder, html) == 0);
   CHECK_FALSE(has(html, "nan"));
+}
+
+TEST_CASE("baselines are drawn apart from the way to the learned network") {
+  for (const char* phase : {"uniform-8", "uniform-4-ends8", "random-1", "float-longer"})
+    CHECK(run::is_baseline(phase));
+  for (const char* phase : {"float", "search", "finetune", "learned"})
+    CHECK_FALSE(run::is_baseline(phase));
 }
 
 TEST_CASE("bad files are refused by name, line and key") {

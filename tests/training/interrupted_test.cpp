@@ -79,7 +79,7 @@ TEST_CASE("interrupted: a stopped run leaves a checkpoint that loads, in every p
 
 TEST_CASE("interrupted: a run stopped in verification has saved all it has") {
   const test::TemporaryDirectory folder;
-  test::StopIn observer("verify", 2);
+  test::StopIn observer("verify", 1);
   run::Recipe recipe = short_recipe();
   recipe.uniform = {};
   try {
