@@ -33,7 +33,8 @@ run::Recipe search_recipe(const std::string& bits, bool per_channel) {
   recipe.calibration_batches = 1;
   recipe.weight.bits = recipe.activation.bits = bits;
   recipe.weight.per_channel = per_channel;
-  recipe.weight.average_bits = recipe.activation.average_bits = 4;
+  const bool learned = bits != "schedule";  // whose widths no budget can move
+  recipe.weight.average_bits = recipe.activation.average_bits = learned ? 4 : 0;
   return recipe;
 }
 
