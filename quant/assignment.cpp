@@ -72,12 +72,23 @@ Index least_filled(const std::vector<double>& ways, Index limit, Index slack, In
   return std::min(fullest, wanted);
 }
 
+std::vector<Width> smallest(const std::vector<RoundingItem>& items) {
+  std::vector<Width> widths;
+  for (const RoundingItem& item : items) widths.push_back(item.allowed.front());
+  return widths;
+}
+
+Index cost_of(const std::vector<RoundingItem>& items, const std::vector<Width>& widths) {
+  Index sum = 0;
+  for (std::size_t k = 0; k < items.size(); ++k) sum += bits_of(items[k].elements, widths[k]);
+  return sum;
+}
+
 /// Where much of the count was air: raises widths in a drawn order, a step each, as far as they
 /// fit, until 99 % of the limit are used.
 void fill(const std::vector<RoundingItem>& items, Index limit, const Philox& random,
           std::vector<Width>& drawn) {
-  Index cost = 0;
-  for (std::size_t k = 0; k < items.size(); ++k) cost += bits_of(items[k].elements, drawn[k]);
+  Index cost = cost_of(items, drawn);
   std::vector<std::size_t> open(items.size());
   std::iota(open.begin(), open.end(), std::size_t{0});
   for (std::uint32_t i = 0; cost < limit - limit / 100 && !open.empty(); ++i) {
@@ -99,37 +110,23 @@ void fill(const std::vector<RoundingItem>& items, Index limit, const Philox& ran
   }
 }
 
-Index least_cost(const std::vector<RoundingItem>& items) {
-  Index sum = 0;
-  for (const RoundingItem& item : items) sum += bits_of(item.elements, item.allowed.front());
-  return sum;
-}
-
-}  // namespace
-
-std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Index limit,
-                                     const Philox& random) {
-  check_items(items);
-  check(least_cost(items) <= limit, "[round] no assignment fits the budget: got ", limit,
-        " bits; expected at least those of the smallest allowed widths; try a larger budget or "
-        "smaller widths");
+/// Evenly from all assignments that fit if every item's last cell is full; the smallest widths
+/// where nothing does.
+std::vector<Width> draw_in_cells(const std::vector<RoundingItem>& items, Index limit,
+                                 const Philox& random) {
   const Cells cells(items, limit);
   const Index capacity = limit / cells.size();
   const Ways ways = count_ways(items, cells, capacity);
   // Every item may fill one cell in part: so much of the count may be air.
   const Index slack = cells.size() == 1 ? 0 : static_cast<Index>(items.size());
   const Index from = least_filled(ways[0], limit, slack, cells.size());
-  std::vector<Width> drawn;
-  if (from < 0) {  // so near to the least that it does not fit in cells
-    for (const RoundingItem& item : items) drawn.push_back(item.allowed.front());
-    fill(items, limit, random, drawn);
-    return drawn;
-  }
+  if (from < 0) return smallest(items);
   const auto u = [&](std::uint32_t block) {
     return static_cast<double>(uniform(random({0, 0, 0, block})[0]));
   };
   Index left =
       draw(from, capacity + 1, u(0), [&](Index c) { return ways[0][static_cast<std::size_t>(c)]; });
+  std::vector<Width> drawn;
   for (std::size_t k = 0; k < items.size(); ++k) {
     const std::vector<Width>& allowed = items[k].allowed;
     const Index chosen = draw(
@@ -137,10 +134,22 @@ std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Ind
           const Index rest = left - cells.of(k, allowed[static_cast<std::size_t>(i)]);
           return rest < 0 ? 0.0 : ways[k + 1][static_cast<std::size_t>(rest)];
         });
-    const Width bits = allowed[static_cast<std::size_t>(chosen)];
-    left -= cells.of(k, bits);
-    drawn.push_back(bits);
+    drawn.push_back(allowed[static_cast<std::size_t>(chosen)]);
+    left -= cells.of(k, drawn.back());
   }
+  return drawn;
+}
+
+}  // namespace
+
+std::vector<Width> random_assignment(const std::vector<RoundingItem>& items, Index limit,
+                                     const Philox& random) {
+  check_items(items);
+  check(cost_of(items, smallest(items)) <= limit, "[round] no assignment fits the budget: got ",
+        limit,
+        " bits; expected at least those of the smallest allowed widths; try a larger budget "
+        "or smaller widths");
+  std::vector<Width> drawn = draw_in_cells(items, limit, random);
   fill(items, limit, random, drawn);
   return drawn;
 }
