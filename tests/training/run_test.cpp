@@ -258,6 +258,15 @@ TEST_CASE("run: the hash is that of tensors and widths, whatever keys a recipe h
   CHECK(run::result_hash(again) != finished().result["hash"]);
 }
 
+TEST_CASE("run: a run.json that fraqat has not written is a bad file") {
+  const test::TemporaryDirectory folder;
+  for (const char* text : {"7", "[]", "{", R"({"verified": "yes"})", R"({"seconds": "long"})"}) {
+    CAPTURE(std::string(text));
+    write_file_atomically(folder / "run.json", text);
+    CHECK_THROWS_WITH_AS(run::finished_run(folder.path()), doctest::Contains("is damaged"), Error);
+  }
+}
+
 TEST_CASE("run: a finished run is not overwritten") {
   run::Observer silent;
   CHECK_THROWS_WITH_AS(
