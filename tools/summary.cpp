@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <limits>
@@ -74,6 +75,15 @@ std::string budget_text(const Json& result) {
   return text;
 }
 
+bool is_over_budget(const Json& result) {
+  constexpr double slack = 1 + 1e-9;  // of sums of bits
+  const auto budgets = result.find("budget");
+  return budgets != result.end() && budgets->is_object() &&
+         std::any_of(budgets->begin(), budgets->end(), [&](const Json& budget) {
+           return number(budget, "reached") > slack * number(budget, "target");
+         });
+}
+
 /// What rounding and fine-tuning did to the accuracy.
 std::string gap_text(const Json& result) {
   const auto gap = result.find("gap");
@@ -83,8 +93,8 @@ std::string gap_text(const Json& result) {
     if (!std::isfinite(number(*gap, key))) return;
     text += (text.empty() ? "" : ", ") + fixed(number(*gap, key), 2) + " % " + words;
   };
-  add("mixture", "as a mixture");
-  add("searched", "after the search");
+  add("fractional", "with fractional widths");
+  add("searched", "with the nearest whole ones");
   add("rounded", "rounded");
   add("finetuned", "fine-tuned");
   add("corrected", "with batch norm corrected");
@@ -112,6 +122,9 @@ void print_summary(const Json& result, const std::filesystem::path& folder) {
   line("average bits", fixed(number(result, "avg_weight_bits"), 3) + " weights, " +
                            fixed(number(result, "avg_activation_bits"), 3) + " activations");
   if (const std::string budget = budget_text(result); !budget.empty()) line("budget", budget);
+  if (is_over_budget(result))
+    line("", styled("over budget: only round.mode = \"budget\" keeps to one", Style::bad,
+                    STDOUT_FILENO));
   if (const std::string gap = gap_text(result); !gap.empty()) line("accuracy", gap);
   line("bytes", bytes("model_bytes") + " = " + bytes("data_bytes") + " data + " +
                     bytes("header_bytes") + " header");

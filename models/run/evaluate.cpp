@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "data/loader.hpp"
+#include "models/run/batch_norm.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/training.hpp"
+#include "nn/state.hpp"
 
 namespace fraqat::run {
 namespace {
@@ -36,6 +38,20 @@ Score score(const std::shared_ptr<const data::Dataset>& dataset, Index batch_siz
 Score evaluate(nn::Module& model, const std::shared_ptr<const data::Dataset>& dataset,
                Index batch) {
   return score(dataset, batch, [&](const Tensor& images) { return model(Var(images)).value(); });
+}
+
+Score evaluate_as_trained(nn::Module& model, const Recipe& recipe,
+                          const std::shared_ptr<const data::Dataset>& dataset) {
+  std::vector<std::pair<Tensor*, Tensor>> before;
+  for (auto& [name, buffer] : nn::buffers(model)) before.emplace_back(buffer, buffer->clone());
+  const StatisticsKept kept(model);
+  std::uint32_t batch = 0;
+  const Score result = score(dataset, recipe.batch, [&](const Tensor& images) {
+    const TrainingStep step({recipe.seed, 0, batch++});
+    return model(Var(images)).value();
+  });
+  for (auto& [buffer, numbers] : before) *buffer = numbers;
+  return result;
 }
 
 Score evaluate(nn::Module& model, const Recipe& recipe,

@@ -87,8 +87,8 @@ string budget_tile(const RunData& run, const char* kind, const string& name) {
 /// What rounding the fractional widths took, and training gave back.
 string accuracy_on_the_way(const RunData& run) {
   string text;
-  for (const auto& [key, words] : {std::pair{"gap.mixture", "as a mixture"},
-                                   {"gap.searched", "after the search"},
+  for (const auto& [key, words] : {std::pair{"gap.fractional", "with fractional widths"},
+                                   {"gap.searched", "with the nearest whole ones"},
                                    {"gap.rounded", "rounded"},
                                    {"gap.finetuned", "fine-tuned"}})
     if (const double accuracy = run.number(key); std::isfinite(accuracy))

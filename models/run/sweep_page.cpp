@@ -127,9 +127,9 @@ string html_table(const Summary& summary) {
 }  // namespace
 
 const std::vector<string>& table_titles() {
-  static const std::vector<string> titles = {"row",         "seeds",         "float",    "W bits",
-                                             "A bits",      "data bytes",    "searched", "rounded",
-                                             "accuracy, %", "over the line", "hash"};
+  static const std::vector<string> titles = {"row",     "seeds",       "float",         "W bits",
+                                             "A bits",  "data bytes",  "fractional",    "searched",
+                                             "rounded", "accuracy, %", "over the line", "hash"};
   return titles;
 }
 
@@ -151,6 +151,7 @@ std::vector<string> cells_of(const SummaryRow& row) {
           fixed(mean_of(row, &Sample::weight_bits), 3),
           fixed(mean_of(row, &Sample::activation_bits), 3),
           with_commas(row.bytes().mean),
+          fixed(mean_of(row, &Sample::fractional), 2),
           fixed(mean_of(row, &Sample::searched), 2),
           fixed(mean_of(row, &Sample::rounded), 2),
           with_spread(row.accuracy(), 2) + (row.verified() ? "" : " NOT verified"),

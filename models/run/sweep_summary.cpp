@@ -64,6 +64,7 @@ Sample sample_of(const SweepRun& run, const ordered_json& arm) {
     sample.hash = text(run.result, "hash");
   const bool learned = text(arm, "name") == "learned";
   const ordered_json gap = learned ? run.result.value("gap", ordered_json()) : ordered_json();
+  sample.fractional = number(gap, "fractional");
   sample.searched = number(gap, "searched");
   sample.rounded = number(gap, "rounded");
   sample.verified = !learned || run.result.value("verified", false);
@@ -217,6 +218,7 @@ ordered_json json_of(const SummaryRow& row, const std::string& command) {
   json["accuracy"] = json_of(row.accuracy());
   json["accuracy"]["values"] = each(row, [](const Sample& s) { return s.point.accuracy; });
   json["float_accuracy"] = spread_over(row, [](const Sample& s) { return s.full_accuracy; }).mean;
+  json["fractional"] = spread_over(row, [](const Sample& s) { return s.fractional; }).mean;
   json["searched"] = spread_over(row, [](const Sample& s) { return s.searched; }).mean;
   json["rounded"] = spread_over(row, [](const Sample& s) { return s.rounded; }).mean;
   json["bytes"] = json_of(row.bytes());

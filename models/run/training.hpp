@@ -24,6 +24,11 @@ Score evaluate(nn::Module& model, const Recipe& recipe,
 Score evaluate(nn::Module& model, const std::shared_ptr<const data::Dataset>& dataset,
                Index batch = 128);
 
+/// The same, each batch as a step of training sees it: widths mixed or drawn, batch norm with the
+/// batch's own statistics.  Leaves the network as it was.
+Score evaluate_as_trained(nn::Module& model, const Recipe& recipe,
+                          const std::shared_ptr<const data::Dataset>& dataset);
+
 /// One stretch of training.
 struct Stretch {
   std::string phase;    // its name in the metrics

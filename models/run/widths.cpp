@@ -6,40 +6,14 @@
 #include "data/loader.hpp"
 #include "models/run/batch_norm.hpp"
 #include "models/run/checkpoint.hpp"
-#include "nn/normalisation.hpp"
-#include "nn/state.hpp"
 
 namespace fraqat::run {
 namespace {
 
-/// Lets batch norm use the batch's statistics and keep its own.
-class StatisticsKept {
- public:
-  explicit StatisticsKept(nn::Module& model) {
-    for (nn::BatchNorm* norm : norms_of(model)) {
-      norms_.emplace_back(norm, norm->options.momentum);
-      norm->options.momentum = 0;
-    }
-  }
-  ~StatisticsKept() {
-    for (const auto& [norm, momentum] : norms_) norm->options.momentum = momentum;
-  }
-  StatisticsKept(const StatisticsKept&) = delete;
-  StatisticsKept& operator=(const StatisticsKept&) = delete;
-
- private:
-  std::vector<std::pair<nn::BatchNorm*, Real>> norms_;
-};
-
-/// True if training mixes widths, or has levels of no whole width.
-bool mixes(nn::Module& model) {
+bool learns(nn::Module& model) {
   const std::vector<quant::Quantizer*> all = quant::quantizers(model);
-  return std::any_of(all.begin(), all.end(), [](const quant::Quantizer* q) {
-    const std::string_view name = q->bits().name();
-    for (const std::string_view part : {"mixture", "soft", "interpolated", "level"})
-      if (name.find(part) != name.npos) return true;
-    return false;
-  });
+  return std::any_of(all.begin(), all.end(),
+                     [](const quant::Quantizer* q) { return bool(q->bits().parameter()); });
 }
 
 /// How many batches losses are measured on.
@@ -90,19 +64,6 @@ TrueLoss loss_on_calibration(const Session& session, nn::Module& model) {
   };
 }
 
-Score evaluate_as_trained(const Session& session, nn::Module& model) {
-  std::vector<std::pair<Tensor*, Tensor>> before;
-  for (auto& [name, buffer] : nn::buffers(model)) before.emplace_back(buffer, buffer->clone());
-  Score score;
-  {
-    const StatisticsKept kept(model);
-    const TrainingStep step({session.recipe().seed, 0, 0});
-    score = evaluate(model, session.test(), session.recipe().batch);
-  }
-  for (auto& [buffer, numbers] : before) *buffer = numbers;
-  return score;
-}
-
 void search_widths(const Session& session, nn::Module& model) {
   const Recipe& recipe = session.recipe();
   nlohmann::ordered_json& notes = session.journal().notes;
@@ -114,7 +75,8 @@ void search_widths(const Session& session, nn::Module& model) {
                                  {"search", recipe.float_training.epochs}, &search);
     save_checkpoint(session.checkpoint("search"), model, recipe, "search");
     notes["gap"]["searched"] = searched.accuracy;
-    if (mixes(model)) notes["gap"]["mixture"] = evaluate_as_trained(session, model).accuracy;
+    if (learns(model))
+      notes["gap"]["fractional"] = evaluate_as_trained(model, recipe, session.test()).accuracy;
   }
   if (const Index losses = search.losses_to_measure(); losses > 0)
     session.observer().phase("measure", losses * batches_to_measure(session));

@@ -10,8 +10,8 @@ namespace fraqat::run {
 /// Learns the widths of `model`, calibrated, and makes them whole; saves checkpoints
 /// "search" and "rounded".  Notes in the journal, for a run that is gone on with,
 /// "budget" (BitSearch::round), "sensitivity" of it, where losses were measured, and
-/// "gap": the accuracy at the end of the search ("searched": hard widths; "mixture":
-/// as it was trained, where that mixes widths), and right after rounding ("rounded").
+/// "gap": the accuracy at the end of the search ("fractional": evaluate_as_trained, where
+/// widths were learned; "searched": hard widths), and right after rounding ("rounded").
 /// Without epochs of search there is neither its checkpoint nor its accuracy.
 void search_widths(const Session& session, nn::Module& model);
 
@@ -21,9 +21,5 @@ void search_widths(const Session& session, nn::Module& model);
 /// measured with them.  `session` and `model` must outlive it; the observer is told of
 /// each batch.
 TrueLoss loss_on_calibration(const Session& session, nn::Module& model);
-
-/// With widths, mixed or sampled, and batch norm as in training; leaves the network as
-/// it was.
-Score evaluate_as_trained(const Session& session, nn::Module& model);
 
 }  // namespace fraqat::run

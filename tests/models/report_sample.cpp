@@ -113,18 +113,19 @@ Json result(const std::string& recipe, double spread) {
                                {"learned_bits", s.learned},
                                {"bits", s.bits},
                                {"bytes", (s.elements * s.bits + 7) / 8}});
-  const Json rest = {{"accuracy", 90.7 + spread},
-                     {"model_bytes", 19806},
-                     {"data_bytes", 19306},
-                     {"mismatches", 0},
-                     {"different_predictions", 3},
-                     {"verified", true},
-                     {"gap", {{"searched", 90.25}, {"rounded", 88.5}, {"finetuned", 91.0}}},
-                     {"budget",
-                      {{"weight", {{"target", 2.5}, {"reached", 2.499}}},
-                       {"activation", {{"target", 2.5}, {"reached", 2.488}}},
-                       {"bytes", {{"target", 19400.0}, {"reached", 19306.0}}}}},
-                     {"hash", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}};
+  const Json rest = {
+      {"accuracy", 90.7 + spread},
+      {"model_bytes", 19806},
+      {"data_bytes", 19306},
+      {"mismatches", 0},
+      {"different_predictions", 3},
+      {"verified", true},
+      {"gap", {{"fractional", 90.5}, {"searched", 90.25}, {"rounded", 88.5}, {"finetuned", 91.0}}},
+      {"budget",
+       {{"weight", {{"target", 2.5}, {"reached", 2.499}}},
+        {"activation", {{"target", 2.5}, {"reached", 2.488}}},
+        {"bytes", {{"target", 19400.0}, {"reached", 19306.0}}}}},
+      {"hash", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}};
   json.update(rest);
   return json;
 }

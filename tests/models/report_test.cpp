@@ -74,7 +74,8 @@ TEST_CASE("a report is one well-formed page that holds every series and asks the
         ">budget 2.50<",
         "bytes, budget: 19\u202F400 at most",
         "Price of a byte",
-        "on the way: 90.25 % after the search, 88.50 % rounded, 91.00 % fine-tuned.",
+        "on the way: 90.50 % with fractional widths, 90.25 % with the nearest whole ones, "
+        "88.50 % rounded, 91.00 % fine-tuned.",
         ">conv1<",
         ">relu4<",
         "5.31 \u2192 5",

@@ -38,7 +38,7 @@ ordered_json result(std::vector<ordered_json> arms, const std::string& hash) {
   return {{"arms", std::move(arms)},
           {"verified", true},
           {"seconds", 10.0},
-          {"gap", {{"searched", 89.5}, {"rounded", 88.25}}}};
+          {"gap", {{"fractional", 89.75}, {"searched", 89.5}, {"rounded", 88.25}}}};
 }
 
 /// Two uniform rows and a learned one halfway between them, three seeds each.
@@ -204,6 +204,7 @@ TEST_CASE("summary: as JSON, as Markdown, as a page and as a drawing") {
   CHECK(learned["accuracy"]["values"] == ordered_json{90.5, 90.25, 90.0});
   CHECK(learned["accuracy"]["deviation"] == 0.25);
   CHECK(learned["bytes"]["mean"] == 1500);
+  CHECK(learned["fractional"] == 89.75);
   CHECK(learned["searched"] == 89.5);
   CHECK(learned["rounded"] == 88.25);
   CHECK(json["rows"][0]["rounded"].is_null());
@@ -217,7 +218,7 @@ TEST_CASE("summary: as JSON, as Markdown, as a page and as a drawing") {
 
   const std::string table = read_text_file(folder / "table.md", 1 << 20);
   CHECK(has(table,
-            "| learned \\| 2.5 | 1 2 3 | 92.00 | 2.500 | 2.500 | 1,500 | 89.50 | 88.25 | "
+            "| learned \\| 2.5 | 1 2 3 | 92.00 | 2.500 | 2.500 | 1,500 | 89.75 | 89.50 | 88.25 | "
             "90.25 \u00B1 0.25 | "
             "+0.17 \u00B1 0.88 | lc101234 lc201234 lc301234 |\n"));
   CHECK(has(table, "89.00 \u00B1 1.00 NOT verified"));

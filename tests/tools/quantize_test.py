@@ -55,6 +55,14 @@ class Quantize(unittest.TestCase):
         self.assertNotIn("learned", self.result.stdout)
         self.assertNotIn("\033", self.result.stdout + self.result.stderr)
 
+    def test_a_mode_that_looks_at_no_budget_says_when_it_ends_above_one(self):
+        self.assertNotIn("over budget", self.result.stdout)
+        result = run("quantize", self.checkpoint, *QUICK, "--set", "quant.budget.bytes=20000",
+                     "--set", "round.mode=ceil", "--set", "quant.weight.start=8", "--out",
+                     str(self.folder / "over"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn('over budget: only round.mode = "budget" keeps to one', result.stdout)
+
     def test_the_folder_is_that_of_any_run(self):
         for name in ("recipe.toml", "run.json", "metrics.jsonl", "metrics.csv", "model.fraqat",
                      "report.html", "checkpoints/float.safetensors",
