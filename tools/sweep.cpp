@@ -130,6 +130,7 @@ Json common_settings(const run::Sweep& sweep) {
 int list_runs(const SweepCommand& command, const run::Sweep& sweep,
               const run::SweepOptions& options) {
   constexpr const char* states[] = {"missing", "unfinished", "finished"};
+  run::check_named(sweep, options.rows);
   const Json common = common_settings(sweep);
   Json runs = Json::array();
   Table table({{"run", Table::Align::left},

@@ -161,9 +161,13 @@ std::string to_text(double value) {
   constexpr double surely_whole = 1e15;
   if (std::abs(value) < surely_whole && value == std::floor(value))
     return std::to_string(static_cast<Index>(value));
+  constexpr double readable = 1e-6;  // shortest alone would write 6e-04
   std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  return {digits.data(), end};
+  char *first = digits.data(), *last = first + digits.size();
+  const bool written_out = std::abs(value) >= readable && std::abs(value) < surely_whole;
+  const auto end = written_out ? std::to_chars(first, last, value, std::chars_format::fixed).ptr
+                               : std::to_chars(first, last, value).ptr;
+  return {first, end};
 }
 
 std::string Key::section() const {

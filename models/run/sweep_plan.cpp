@@ -96,4 +96,11 @@ bool is_named(const SweepRow& row, const std::string& glob) {
          ::fnmatch(glob.c_str(), row.folder.c_str(), 0) == 0;
 }
 
+void check_named(const Sweep& sweep, const std::string& glob) {
+  check_usage(std::any_of(sweep.rows.begin(), sweep.rows.end(),
+                          [&](const SweepRow& row) { return is_named(row, glob); }),
+              "[sweep] no such row: got ", in_quotes(glob), "; expected a name of ",
+              in_quotes(sweep.name), " or a pattern; try --dry-run, which lists them");
+}
+
 }  // namespace fraqat::run

@@ -38,4 +38,7 @@ JobState state_of(const std::filesystem::path& folder, const Recipe& recipe);
 /// Whether row `row` is one that `glob` ("learned*"; empty: all) names.
 bool is_named(const SweepRow& row, const std::string& glob);
 
+/// An Error{usage} if `glob` names no row.
+void check_named(const Sweep& sweep, const std::string& glob);
+
 }  // namespace fraqat::run

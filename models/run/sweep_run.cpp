@@ -48,10 +48,7 @@ class Runner {
         observer_(observer),
         jobs_(jobs_of(sweep, options.seeds)),
         weights_(options.weights.empty() ? fs::path(sweep.weights) : options.weights) {
-    check_usage(std::any_of(sweep.rows.begin(), sweep.rows.end(),
-                            [&](const SweepRow& row) { return is_named(row, options.rows); }),
-                "[sweep] no such row: got ", in_quotes(options.rows), "; expected a name of ",
-                in_quotes(sweep.name), " or a pattern; try --dry-run, which lists them");
+    check_named(sweep, options.rows);
   }
 
   /// Reads what there is; counts what is to do.

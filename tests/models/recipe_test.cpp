@@ -147,6 +147,17 @@ TEST_CASE("recipe: what is written reads back equal") {
   }
 }
 
+TEST_CASE("recipe: numbers are written out where people would") {
+  for (const auto& [number, text] : {std::pair{6e-4, "0.0006"},
+                                     {1e-6, "0.000001"},
+                                     {2.5e-7, "2.5e-07"},
+                                     {0.0125, "0.0125"},
+                                     {-0.5, "-0.5"},
+                                     {3.0, "3"},
+                                     {1e300, "1e+300"}})
+    CHECK(run::to_text(number) == text);
+}
+
 TEST_CASE("recipe: one that stays float asks for nothing else") {
   CHECK_FALSE(read("quant.enabled = false\n[float]\nepochs = 3\n").quantize);
   CHECK(read("").quantize);

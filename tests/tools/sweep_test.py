@@ -131,6 +131,9 @@ class Sweep(unittest.TestCase):
         self.assertIn("quant.weight.start = 3", result.stdout)
         self.assertNotIn("learned", result.stdout)
         self.assertFalse((self.folder / "nothing").exists())
+        result = self.sweep("nothing", "--dry-run", "--rows", "unifrom*")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("no such row", result.stderr)
 
     def test_a_grid_without_a_file(self):
         found = run_json(self, "sweep", "--recipe", "lenet5-fashion", "--grid",
