@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "nn/state.hpp"
 #include "quant/bits_by_name.hpp"
 #include "tests/training/tiny_run.hpp"
@@ -97,10 +99,12 @@ namespace {
 
 /// What the price of a bit pushes at b = 4.5 after no task at all, summed over weights and over
 /// activations.
-std::pair<double, double> pushes(const std::string& priced) {
+std::pair<double, double> pushes(const std::string& priced, const std::string& cost = "linear") {
   run::Recipe recipe = recipe_of("stochastic");
   recipe.lambda = 1;
   recipe.priced = priced;
+  recipe.cost = cost;
+  recipe.power = 2.5;
   const Beginning at(recipe);
   const auto& model = at.model;
   const auto& search = at.search;
@@ -123,6 +127,8 @@ TEST_CASE("every policy: what is priced, and what a bit everywhere costs then") 
     CHECK(activations_pushed == doctest::Approx(activations).epsilon(1e-4));
   };
   check("bits", 3, 2);  // tensors of an mlp
+  CHECK(pushes("bits", "quadratic").first == doctest::Approx(3 * 2 * 4.5));
+  CHECK(pushes("bits", "power").second == doctest::Approx(2 * 2.5 * std::pow(4.5, 1.5)));
   check("average_bits", 1, 1);
   check("bytes", 1, 0);
   const auto [peak_weights, peak_activations] = pushes("activation_bytes");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "models/run/budgets.hpp"
 #include "models/run/deployment.hpp"
@@ -98,6 +100,25 @@ TEST_CASE("walk: every policy, range, granularity and kind of codes verifies") {
         recipe.activation.affine = affine;
         CHECK(mismatches_of(*session, recipe, start) == 0);
       }
+}
+
+TEST_CASE(
+    "walk: every policy that learns, another one on the other side, both under the curriculum") {
+  run::Recipe recipe = short_walk();
+  recipe.weight.highest = recipe.activation.highest = 8;
+  recipe.weight.cap = recipe.activation.cap = true;
+  const test::TinySession session(recipe);
+  const nn::NamedTensors start = trained(*session, recipe);
+  std::vector<std::string> learned;
+  for (const std::string& bits : quant::bit_policies())
+    if (bits != "fixed" && bits != "schedule") learned.push_back(bits);
+  REQUIRE(learned.size() > 2);
+  for (std::size_t i = 0; i < learned.size(); ++i) {
+    recipe.weight.bits = learned[i];
+    recipe.activation.bits = learned[(i + 1) % learned.size()];
+    CAPTURE(recipe.weight.bits);
+    CHECK(mismatches_of(*session, recipe, start) == 0);
+  }
 }
 
 TEST_CASE("walk: every policy with wide sums, and weights with all codes") {
