@@ -66,8 +66,9 @@ Var neighbour_weights(const Var& bits, const quant::Widths& widths);
 Var level_scale(const Var& bits, const Var& scale, quant::Coding coding,
                 const quant::Widths& widths);
 
-/// y = s (clamp(rne(x / s) + z, lo, hi) - z), z = rne(zero), with the codes of a real width b
-/// (bits[1], or [R]): level_grid.  scale and zero are [R], one for each row of x, or [1].
+/// y = s (clamp(rne(x / s) + z, lo, hi) - z), z = clamp(rne(zero), lo, hi), with the codes of a
+/// real width b (bits[1], or [R]): level_grid.  scale and zero are [R], one for each row of x, or
+/// [1].
 Var level_quant(const Var& x, const Var& scale, const Var& zero, const Var& bits,
                 quant::Coding coding);
 

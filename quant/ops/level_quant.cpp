@@ -5,9 +5,10 @@
 #include "quant/ops.hpp"
 #include "quant/ops/row_chunks.hpp"
 
-/// y = s c,   c = clamp(rne(x / s), lo - z, hi - z),   z = rne(zero),
+/// y = s c,   c = clamp(rne(x / s), lo - z, hi - z),   z = clamp(rne(zero), lo, hi),
 ///
-/// lo and hi being the whole steps among n(b), the real number of them.  Straight
+/// lo and hi being the whole steps among n(b), the real number of them.  A zero near n(b) may
+/// round to a step that is not among them; 0 has to be a code all the same.  Straight
 /// through, the rounding error of the codes and of the ends taken as constants
 /// (u = x / s, inside = lo - z <= u <= hi - z, A and B the sums of dL/dy above and below):
 ///
@@ -29,16 +30,15 @@ struct LevelQuant {
   const kernels::Table::Levels& kernel = kernels::active().levels;
 
   void describe(Attributes& a) const {
-    check(bits.size() == 1,
-          "[level_quant] levels of each row have no codes in common; freeze the bits first");
-    const quant::Grid grid = quant::level_grid(coding, width(0));
+    check(bits.size() == 1, "[level_quant] levels of each row have no codes in common: got ",
+          bits.size(), " bit-widths; expected one; try freezing the bits first");
+    const quant::Grid codes = grid(0);
     Tensor zeros(zero.shape());
-    std::transform(zero.data(), zero.data() + zero.size(), zeros.data(),
-                   [](Real z) { return quant::round_even(z); });
-    a("levels", grid.count());
-    a("lo", grid.lo);
-    a("hi", grid.hi);
-    a("step", grid.step);
+    for (Index row = 0; row < zeros.size(); ++row) zeros[row] = zero_code(row, codes);
+    a("levels", codes.count());
+    a("lo", codes.lo);
+    a("hi", codes.hi);
+    a("step", codes.step);
     a("scale", scale);
     a("zero", zeros);
   }
@@ -91,17 +91,24 @@ struct LevelQuant {
   RowChunks chunks() const { return {x.size(), scale.size()}; }
   double width(Index row) const { return static_cast<double>(bits[bits.size() == 1 ? 0 : row]); }
 
+  quant::Grid grid(Index row) const { return quant::level_grid(coding, width(row)); }
+
+  Real zero_code(Index row, const quant::Grid& codes) const {
+    return std::clamp(quant::round_even(zero[row]), static_cast<Real>(codes.lo),
+                      static_cast<Real>(codes.hi));
+  }
+
   kernels::Level level(Index row) const {
-    const quant::Grid grid = quant::level_grid(coding, width(row));
-    const Real z = quant::round_even(zero[row]);
-    return {scale[row], static_cast<Real>(grid.lo) - z, static_cast<Real>(grid.hi) - z, 1};
+    const quant::Grid codes = grid(row);
+    const Real z = zero_code(row, codes);
+    return {scale[row], static_cast<Real>(codes.lo) - z, static_cast<Real>(codes.hi) - z, 1};
   }
 
   /// d(sum of the clipped codes, each times its dL/dy) / db
   double end_slope(Index row, double above, double below) const {
     const double rise = quant::level_slope(coding, width(row));
     const double low_end = coding == quant::Coding::natural ? 0 : below;
-    const double middle = static_cast<double>(quant::round_even(zero[row])) * (above + below) /
+    const double middle = static_cast<double>(zero_code(row, grid(row))) * (above + below) /
                           quant::level_steps(coding, width(row));
     return rise * (above - low_end - middle);
   }

@@ -121,6 +121,29 @@ TEST_CASE("level_quant: gradients are differences of what is declared, residuals
         for (const bool zeros : {false, true}) check_gradients(make(coding, rows, b, zeros));
 }
 
+TEST_CASE("level_quant: a zero-point beyond the last whole step is that step, and 0 is a code") {
+  // 5.73 steps: 5 whole ones, and an affine range that ends at 0 has its zero-point at n(b).
+  const double b = 2.75;
+  const Tensor x({4}, std::array<Real, 4>{Real(-1), Real(-0.05), Real(0), Real(0.3)});
+  const auto run = [&](double zero) {
+    std::vector<Var> in;
+    for (const Real v : {Real(0.125), Real(zero), Real(b)}) in.emplace_back(Tensor({1}, v), true);
+    in.emplace(in.begin(), x, true);
+    Tape tape;
+    const Var y = op::level_quant(in[0], in[1], in[2], in[3], Coding::natural);
+    std::vector<std::vector<Real>> all{
+        test::numbers(y.value()),
+        test::numbers(tape.nodes().back()->attributes().get<Tensor>("zero"))};
+    tape.backward(op::sum(op::mul(y, Var(test::normal({4}, 9)))));
+    for (const Var& v : in) all.push_back(test::numbers(v.grad()));
+    return all;
+  };
+  const auto beyond = run(std::exp2(b) - 1), whole = run(5);
+  CHECK(beyond[0] == std::vector<Real>{Real(-0.625), 0, 0, 0});
+  CHECK(beyond == whole);
+  CHECK(run(-0.7) == run(0));
+}
+
 TEST_CASE("level_quant: rows with a width of their own are those rows alone, gradients too") {
   const Tensor widths({3}, std::array<Real, 3>{Real(2.25), Real(3.5), Real(4.75)});
   const Tensor x = test::normal({3, 5, 11}), dy = test::normal(x.shape(), 9);
@@ -254,6 +277,13 @@ TEST_CASE("level_quant: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(op::level_quant(x, two, two, Var(Tensor({1}, Real(4))), Coding::twos),
                        "[level_quant] rows differ: got scale [2] and zero [2] for x of [3, 4]; "
                        "expected both [1] or one for each of the first dimension",
+                       Error);
+  Tape tape;
+  const Var rows(Tensor({3}, Real(1)), true), widths(Tensor({3}, Real(4)));
+  op::level_quant(x, rows, rows, widths, Coding::twos);
+  CHECK_THROWS_WITH_AS(tape.nodes().back()->attributes(),
+                       "[level_quant] levels of each row have no codes in common: got 3 "
+                       "bit-widths; expected one; try freezing the bits first",
                        Error);
 }
 
