@@ -87,7 +87,8 @@ Image fitted(const Image& image, Index height, Index width, Index channels) {
   check((image.channels == 1 || image.channels == 3) && image.height > 0 && image.width > 0 &&
             static_cast<Index>(image.pixels.size()) == image.height * image.width * image.channels,
         "[image] not an image: got ", image.pixels.size(), " bytes for ", image.height, " x ",
-        image.width, " x ", image.channels);
+        image.width, " x ", image.channels,
+        "; expected one byte for each, positive sizes and 1 or 3 channels");
   Image result = image;
   if (channels < image.channels) result = gray(result);
   if (height != image.height || width != image.width) result = resized(result, height, width);

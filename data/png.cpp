@@ -68,6 +68,10 @@ namespace {
 
 constexpr std::size_t spare_bytes = std::size_t{64} << 20;
 
+/// What stb_image needs at most, for interlaced RGBA of 16 bits: a buffer of 8 that doubles, since
+/// seven passes take a little more than it expects, the result, and the last pass, half of it.
+constexpr std::size_t bytes_per_pixel = 16 + 8 + 4;
+
 void check_decoded(bool condition, std::string_view origin) {
   check_input(condition, "[png] ", in_quotes(origin), ": image data in IDAT does not decode: got ",
               stbi_failure_reason() ? stbi_failure_reason() : "nothing", "; expected a PNG image");
@@ -82,7 +86,7 @@ Image decode_png(std::span<const std::byte> file, std::string_view origin) {
   const auto pixels = static_cast<std::size_t>(png.width * png.height);
 
   int width = 0, height = 0, in_file = 0;
-  budget = spare_bytes + 4 * 4 * pixels;
+  budget = spare_bytes + bytes_per_pixel * pixels;
   check_decoded(stbi_info_from_memory(data, bytes, &width, &height, &in_file) == 1, origin);
   const std::unique_ptr<stbi_uc, void (*)(void*)> decoded(
       stbi_load_from_memory(data, bytes, &width, &height, &in_file, static_cast<int>(png.channels)),

@@ -81,6 +81,16 @@ TEST_CASE("png: transparent colours are dropped, not composited") {
   CHECK(image.pixels == expected_pixels(samples, ""));
 }
 
+TEST_CASE(
+    "png: what takes most memory a pixel, interlaced RGBA of 16 bits, has enough when large") {
+  constexpr std::size_t size = 2600;  // a multiple of 8: the passes have 15 / 8 rows of it in all
+  const std::string rows(size * size * 8 + size / 8 * 15, '\0');
+  const Image image =
+      decode(std::string(test::png::signature) + test::png::header(size, size, 16, 6, 1) +
+             test::png::chunk("IDAT", test::png::compressed(rows)) + test::png::chunk("IEND", ""));
+  CHECK(image.pixels.size() == size * size * 3);
+}
+
 TEST_CASE("png: from a file") {
   test::TemporaryDirectory directory;
   const Samples samples = random_samples(28, 28, 8, 0, 3);
@@ -114,7 +124,10 @@ TEST_CASE("image: sizes, by hand") {
           std::vector<std::uint8_t>(static_cast<std::size_t>(size * 28), 201));
   CHECK_THROWS_AS(fitted(constant, 0, 1, 1), Error);
   CHECK_THROWS_AS(fitted(constant, 1, 1, 2), Error);
-  CHECK_THROWS_AS(fitted(Image{2, 2, 1, {1, 2, 3}}, 1, 1, 1), Error);
+  CHECK_THROWS_WITH_AS(fitted(Image{2, 2, 1, {1, 2, 3}}, 1, 1, 1),
+                       "[image] not an image: got 3 bytes for 2 x 2 x 1; expected one byte for "
+                       "each, positive sizes and 1 or 3 channels",
+                       Error);
 }
 
 }  // namespace
