@@ -44,6 +44,7 @@ bool Plateau::better(double metric) const {
 }
 
 void Plateau::measure(double metric) {
+  metric = double{static_cast<float>(metric)};  // as the best is, or it could be better than itself
   if (better(metric)) {
     best_[0] = static_cast<float>(metric);
     improved_[0] += 1;

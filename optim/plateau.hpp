@@ -19,9 +19,9 @@ struct PlateauOptions {
 /// was measured, so unlike a Schedule it has state: measure() once an epoch.
 ///
 /// A metric is better than the best so far if it is lower (or higher) by more
-/// than threshold |best|, or than threshold if `absolute`; one that is not finite
-/// is never better.  After more than `patience` measurements in a row that are
-/// not, the rate is reduced:
+/// than threshold |best|, or than threshold if `absolute`, both as floats; one that
+/// is not finite is never better.  After more than `patience` measurements in a row
+/// that are not, the rate is reduced:
 ///
 ///   rate = max(min_rate, base_rate * factor^reductions)
 class Plateau {

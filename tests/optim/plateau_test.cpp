@@ -51,6 +51,18 @@ TEST_CASE("plateau: what is not finite is no improvement, not even at first") {
         std::vector<double>{1, 0.5, 0.5, 0.5, 0.5});
 }
 
+TEST_CASE("plateau: the same metric again is no improvement, though the best is a float") {
+  // In float 0.1 is more and 0.7 is less than in double.
+  Plateau loss({.base_rate = 1, .factor = 0.5, .patience = 0, .threshold = 0});
+  CHECK(rates_after(loss, {0.1, 0.1, 0.1}) == std::vector<double>{1, 0.5, 0.25});
+  Plateau gain(
+      {.base_rate = 1, .higher_is_better = true, .factor = 0.5, .patience = 0, .threshold = 0});
+  CHECK(rates_after(gain, {0.7, 0.7, 0.7}) == std::vector<double>{1, 0.5, 0.25});
+  // What is too large for a float is not finite.
+  Plateau large({.base_rate = 1, .factor = 0.5, .patience = 0});
+  CHECK(rates_after(large, {1e300, 3, 2}) == std::vector<double>{0.5, 0.5, 0.5});
+}
+
 TEST_CASE("plateau: state moved to a second one continues to the bit") {
   const PlateauOptions options{
       .base_rate = 0.3, .factor = 0.7, .patience = 1, .threshold = 0.01, .cooldown = 2};
