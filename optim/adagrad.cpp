@@ -23,8 +23,7 @@ Adagrad::Adagrad(std::vector<ParameterGroup> groups, const AdagradOptions& optio
     : Optimizer(std::move(groups)), options_(options) {
   check(std::isfinite(options.rate_decay) && options.rate_decay >= 0,
         "[adagrad] bad rate decay: got ", options.rate_decay, "; expected a finite number >= 0");
-  check(std::isfinite(options.epsilon) && options.epsilon > 0, "[adagrad] bad epsilon: got ",
-        options.epsilon, "; expected a finite number > 0");
+  check_epsilon("adagrad", options.epsilon);
   check(std::isfinite(options.initial_sum) && options.initial_sum >= 0,
         "[adagrad] bad initial sum: got ", options.initial_sum, "; expected a finite number >= 0");
   for (const Var& parameter : parameters())

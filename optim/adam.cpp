@@ -26,8 +26,7 @@ Adam::Adam(std::vector<ParameterGroup> groups, const AdamOptions& options)
     : Optimizer(std::move(groups)), options_(options) {
   for (const double beta : {options.beta1, options.beta2})
     check(beta >= 0 && beta < 1, "[adam] bad beta: got ", beta, "; expected a number in [0, 1)");
-  check(std::isfinite(options.epsilon) && options.epsilon > 0, "[adam] bad epsilon: got ",
-        options.epsilon, "; expected a finite number > 0");
+  check_epsilon("adam", options.epsilon);
   for (const Var& parameter : parameters())
     states_.push_back(
         {Tensor(parameter.shape(), 0.0f), Tensor(parameter.shape(), 0.0f), Tensor(Shape{}, 0.0f)});

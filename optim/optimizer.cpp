@@ -22,14 +22,20 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
   for (const ParameterGroup& group : groups_) {
     check_group(group);
     for (const Var& parameter : group.parameters) {
-      check(bool(parameter), "[optimizer] group \"", group.name,
-            "\" holds a parameter that is none");
-      check(seen.insert(parameter.id()).second, "[optimizer] parameter \"", parameter.name(),
-            "\" is given twice, the second time in group \"", group.name,
+      check(bool(parameter), "[optimizer] bad parameter in group \"", group.name,
+            "\": got none; expected a tensor");
+      check(seen.insert(parameter.id()).second, "[optimizer] parameter given twice: got \"",
+            parameter.name(), "\" again in group \"", group.name,
             "\"; expected every parameter once");
       parameters_.push_back(parameter);
     }
   }
+}
+
+void Optimizer::check_epsilon(std::string_view who, double epsilon) {
+  const auto rounded = static_cast<float>(epsilon);
+  check(std::isfinite(rounded) && rounded > 0, "[", who, "] bad epsilon: got ", epsilon,
+        "; expected a finite number > 0 as a float");
 }
 
 void Optimizer::step(double rate) {

@@ -55,6 +55,9 @@ class Optimizer {
   /// gradient, at a rate that includes all of the group's factors.
   virtual void update(std::size_t index, Var& parameter, double rate, double decay) = 0;
 
+  /// An Error of `who` unless `epsilon` is positive and finite as a float, which it is used as.
+  static void check_epsilon(std::string_view who, double epsilon);
+
   /// All parameters, in order of index.
   const std::vector<Var>& parameters() const { return parameters_; }
 

@@ -26,8 +26,7 @@ RmsProp::RmsProp(std::vector<ParameterGroup> groups, const RmsPropOptions& optio
     : Optimizer(std::move(groups)), options_(options) {
   check(options.alpha >= 0 && options.alpha < 1, "[rmsprop] bad alpha: got ", options.alpha,
         "; expected a number in [0, 1)");
-  check(std::isfinite(options.epsilon) && options.epsilon > 0, "[rmsprop] bad epsilon: got ",
-        options.epsilon, "; expected a finite number > 0");
+  check_epsilon("rmsprop", options.epsilon);
   check(options.momentum >= 0 && options.momentum < 1, "[rmsprop] bad momentum: got ",
         options.momentum, "; expected a number in [0, 1)");
   for (const Var& parameter : parameters()) {

@@ -144,10 +144,12 @@ TEST_CASE("optimizers: bad hyper-parameters are refused") {
                        Error);
   CHECK_THROWS_AS(Sgd({{{w}, nan}}), Error);
   for (const double d : {-0.1, nan}) CHECK_THROWS_AS(Sgd({{{w}, 1, d}}), Error);
-  CHECK_THROWS_AS(Sgd({{{Var()}}}), Error);
+  CHECK_THROWS_WITH_AS(Sgd({{{Var()}, 1, 0, "a"}}),
+                       "[optimizer] bad parameter in group \"a\": got none; expected a tensor",
+                       Error);
   CHECK_THROWS_WITH_AS(Sgd({{{w}, 1, 0, "a"}, {{w}, 1, 0, "b"}}),
-                       "[optimizer] parameter \"w\" is given twice, the second time in group "
-                       "\"b\"; expected every parameter once",
+                       "[optimizer] parameter given twice: got \"w\" again in group \"b\"; "
+                       "expected every parameter once",
                        Error);
   for (const double mu : {1.0, -0.1, nan}) CHECK_THROWS_AS(Sgd({{{w}}}, {mu}), Error);
   CHECK_THROWS_AS(Sgd({{{w}}}, {0, true}), Error);
@@ -159,16 +161,25 @@ TEST_CASE("optimizers: bad hyper-parameters are refused") {
   };
   refused.operator()<RmsProp>(RmsPropOptions{.alpha = 1},
                               "[rmsprop] bad alpha: got 1; expected a number in [0, 1)");
-  refused.operator()<RmsProp>(RmsPropOptions{.epsilon = 0},
-                              "[rmsprop] bad epsilon: got 0; expected a finite number > 0");
+  refused.operator()<RmsProp>(
+      RmsPropOptions{.epsilon = 0},
+      "[rmsprop] bad epsilon: got 0; expected a finite number > 0 as a float");
   refused.operator()<RmsProp>(RmsPropOptions{.momentum = -0.5},
                               "[rmsprop] bad momentum: got -0.5; expected a number in [0, 1)");
   refused.operator()<Adagrad>(AdagradOptions{.rate_decay = -1},
                               "[adagrad] bad rate decay: got -1; expected a finite number >= 0");
-  refused.operator()<Adagrad>(AdagradOptions{.epsilon = -1},
-                              "[adagrad] bad epsilon: got -1; expected a finite number > 0");
+  refused.operator()<Adagrad>(
+      AdagradOptions{.epsilon = -1},
+      "[adagrad] bad epsilon: got -1; expected a finite number > 0 as a float");
   refused.operator()<Adagrad>(AdagradOptions{.initial_sum = -2},
                               "[adagrad] bad initial sum: got -2; expected a finite number >= 0");
+  // Positive and finite, but not in float: 0 / (0 + epsilon) would be no number.
+  for (const double epsilon : {1e-46, 1e300}) {
+    CHECK_THROWS_AS(Adam({{{w}}}, {.epsilon = epsilon}), Error);
+    CHECK_THROWS_AS(AdamW({{{w}}}, {.epsilon = epsilon}), Error);
+    CHECK_THROWS_AS(RmsProp({{{w}}}, {.epsilon = epsilon}), Error);
+    CHECK_THROWS_AS(Adagrad({{{w}}}, {.epsilon = epsilon}), Error);
+  }
   refused.operator()<Lion>(LionOptions{.beta2 = 1.5},
                            "[lion] bad beta: got 1.5; expected a number in [0, 1)");
   Sgd sgd({{{w}}});
