@@ -107,6 +107,9 @@ std::string json_string(std::string_view text, std::string_view what) {
 }
 
 void append_metadata(std::string& header, const SafeTensors& tensors) {
+  for (const auto& [key, value] : tensors.metadata)  // \"KEY, too, would be taken for the seal
+    check(!key.ends_with(seal_key), "[safetensors] metadata cannot be written: got key ",
+          in_quotes(key), "; expected one that does not end with ", in_quotes(seal_key));
   auto metadata = tensors.metadata;
   if (tensors.sealed) metadata[std::string(seal_key)] = open_seal;
   if (metadata.empty()) return;

@@ -35,7 +35,8 @@ struct SafeTensors {
   std::vector<Entry> entries;  // in the order of their bytes
 
   /// Whether the file carries its own SHA-256, computed with the digits as
-  /// zeros, under the metadata key "fraqat.sha256" (not shown in `metadata`).
+  /// zeros, under the metadata key "fraqat.sha256" (not shown in `metadata`, no
+  /// key of which may end so).
   bool sealed = false;
 
   /// The entry called `name`, or nullptr.

@@ -193,6 +193,18 @@ TEST_CASE("safetensors: what could not be read is not written") {
   SafeTensors tensors;
   tensors.metadata["a"] = "\xff";
   CHECK_THROWS_AS(serialize(tensors), Error);
+  for (const bool sealed : {false, true}) {  // keys that would be taken for the seal
+    tensors.sealed = sealed;
+    tensors.metadata = {{"fraqat.sha256", "x"}};
+    CHECK_THROWS_WITH_AS(serialize(tensors),
+                         "[safetensors] metadata cannot be written: got key \"fraqat.sha256\"; "
+                         "expected one that does not end with \"fraqat.sha256\"",
+                         Error);
+    tensors.metadata = {{"\"fraqat.sha256", std::string(64, '0')}};
+    CHECK_THROWS_AS(serialize(tensors), Error);
+    tensors.metadata = {{"fraqat.sha256 of another", "x"}};
+    check_equal(parse_safetensors(serialize(tensors), "memory"), tensors);
+  }
 }
 
 }  // namespace
