@@ -20,17 +20,17 @@ struct Bin {
 };
 
 /// The bins that are not empty, rising; without a zero-point of magnitudes.  Numbers that are 0
-/// do not count: they are exact in every range.
+/// do not count: they are exact in every range.  A NaN counts nowhere.
 class Histogram {
  public:
   Histogram(std::span<const Real> x, bool affine) {
     const Span whole = span_of(x);
     span = affine ? whole : Span{0, std::max(-whole.low, whole.high)};
     const Real width = (span.high - span.low) / bins;
-    if (!(width > 0)) return;
+    if (!(width > 0) || !std::isfinite(width)) return;
     std::vector<double> counts(bins);
     for (const Real v : x) {
-      if (v == 0) continue;
+      if (v == 0 || std::isnan(v)) continue;
       const Real at = ((affine ? v : std::abs(v)) - span.low) / width;
       ++counts[static_cast<std::size_t>(std::clamp(at, Real(0), Real(bins - 1)))];
     }

@@ -187,6 +187,24 @@ TEST_CASE("range: kl of few numbers clips none of them") {
           doctest::Approx(0.6));
 }
 
+TEST_CASE("range: kl leaves out what is no number, and finds no end for what has none") {
+  const Tensor x = bell({1500}, 5);
+  Tensor more({1510}, Real(NAN));
+  std::copy_n(x.data(), 1500, more.data() + 10);
+  for (const bool affine : {false, true}) {
+    const RangeOptions options = of(Coding::natural, 1, affine);
+    const Ranges expected = fitted("kl", options, x), found = fitted("kl", options, more);
+    for (int j = 0; j < 7; ++j) {
+      CHECK(found.scale.value()[j] == expected.scale.value()[j]);
+      CHECK(found.zero.value()[j] == expected.zero.value()[j]);
+    }
+    Tensor endless = x.clone();
+    endless[3] = Real(-HUGE_VAL);
+    endless[4] = Real(HUGE_VAL);
+    CHECK_FALSE(std::isfinite(fitted("kl", options, endless).scale.value()[0]));
+  }
+}
+
 TEST_CASE("range: kl of both signs with a zero-point") {
   Tensor x = bell({20000});
   for (Real& v : x.span()) v += 1;
