@@ -16,11 +16,11 @@ namespace fraqat::data {
 class RandomCrop final : public Decorator {
  public:
   RandomCrop(std::shared_ptr<const Dataset> inner, Index padding, std::uint64_t seed);
-  std::span<const std::uint8_t> bytes(Index) const override { return {}; }
   std::string hash() const override;
 
  private:
   void read(Index i, std::span<float> pixels, std::uint32_t epoch) const override;
+  std::span<const std::uint8_t> bytes_of(Index) const override { return {}; }
 
   Index padding_;
   std::uint64_t seed_;
@@ -30,11 +30,11 @@ class RandomCrop final : public Decorator {
 class RandomFlip final : public Decorator {
  public:
   RandomFlip(std::shared_ptr<const Dataset> inner, std::uint64_t seed);
-  std::span<const std::uint8_t> bytes(Index) const override { return {}; }
   std::string hash() const override;
 
  private:
   void read(Index i, std::span<float> pixels, std::uint32_t epoch) const override;
+  std::span<const std::uint8_t> bytes_of(Index) const override { return {}; }
 
   std::uint64_t seed_;
 };

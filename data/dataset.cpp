@@ -5,8 +5,22 @@
 
 namespace fraqat::data {
 
-void Dataset::get(Index i, std::span<float> pixels, std::uint32_t epoch) const {
+void Dataset::check_sample(Index i) const {
   check(i >= 0 && i < size(), "[data] no such sample: got ", i, "; expected 0 to ", size() - 1);
+}
+
+int Dataset::label(Index i) const {
+  check_sample(i);
+  return label_of(i);
+}
+
+std::span<const std::uint8_t> Dataset::bytes(Index i) const {
+  check_sample(i);
+  return bytes_of(i);
+}
+
+void Dataset::get(Index i, std::span<float> pixels, std::uint32_t epoch) const {
+  check_sample(i);
   check(static_cast<Index>(pixels.size()) == sample().size(),
         "[data] wrong room for a sample: got ", pixels.size(), " numbers; expected ",
         sample().size());
@@ -31,13 +45,13 @@ ByteImages::ByteImages(const Shape& sample, std::vector<std::uint8_t> pixels,
           int{labels_[i]}, "; expected a class below ", classes());
 }
 
-std::span<const std::uint8_t> ByteImages::bytes(Index i) const {
+std::span<const std::uint8_t> ByteImages::bytes_of(Index i) const {
   const auto length = static_cast<std::size_t>(sample_.size());
   return std::span(pixels_).subspan(static_cast<std::size_t>(i) * length, length);
 }
 
 void ByteImages::read(Index i, std::span<float> pixels, std::uint32_t) const {
-  const std::span<const std::uint8_t> stored = bytes(i);
+  const std::span<const std::uint8_t> stored = bytes_of(i);
   std::copy(stored.begin(), stored.end(), pixels.begin());
 }
 

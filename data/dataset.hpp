@@ -23,20 +23,25 @@ class Dataset {
   Index classes() const { return static_cast<Index>(class_names().size()); }
 
   /// Class of sample `i`, in [0, classes()).
-  virtual int label(Index i) const = 0;
+  int label(Index i) const;
 
   /// Writes sample `i`, H W C numbers.  Sources give 0 to 255.  `epoch` is for
   /// decorators that change an image anew each time (crop, flip).
   void get(Index i, std::span<float> pixels, std::uint32_t epoch = 0) const;
 
   /// The sample as it lies in memory, where it does so as bytes; else empty.
-  virtual std::span<const std::uint8_t> bytes(Index /*i*/) const { return {}; }
+  std::span<const std::uint8_t> bytes(Index i) const;
 
   /// Tells this data set from every other: a SHA-256, and what decorators add.
   virtual std::string hash() const = 0;
 
  private:
+  void check_sample(Index i) const;
+
+  // The same, for a sample that there is.
+  virtual int label_of(Index i) const = 0;
   virtual void read(Index i, std::span<float> pixels, std::uint32_t epoch) const = 0;
+  virtual std::span<const std::uint8_t> bytes_of(Index /*i*/) const { return {}; }
 };
 
 /// A data set held in memory, one byte a channel.
@@ -50,12 +55,12 @@ class ByteImages final : public Dataset {
   Index size() const override { return static_cast<Index>(labels_.size()); }
   const Shape& sample() const override { return sample_; }
   const std::vector<std::string>& class_names() const override { return class_names_; }
-  int label(Index i) const override { return labels_[static_cast<std::size_t>(i)]; }
-  std::span<const std::uint8_t> bytes(Index i) const override;
   std::string hash() const override { return hash_; }
 
  private:
+  int label_of(Index i) const override { return labels_[static_cast<std::size_t>(i)]; }
   void read(Index i, std::span<float> pixels, std::uint32_t epoch) const override;
+  std::span<const std::uint8_t> bytes_of(Index i) const override;
 
   Shape sample_;
   std::vector<std::uint8_t> pixels_, labels_;
@@ -81,17 +86,17 @@ class Decorator : public Dataset {
   Index size() const override { return inner_->size(); }
   const Shape& sample() const override { return inner_->sample(); }
   const std::vector<std::string>& class_names() const override { return inner_->class_names(); }
-  int label(Index i) const override { return inner_->label(i); }
-  std::span<const std::uint8_t> bytes(Index i) const override { return inner_->bytes(i); }
   std::string hash() const override { return inner_->hash(); }
 
  protected:
   const Dataset& inner() const { return *inner_; }
 
  private:
+  int label_of(Index i) const override { return inner_->label(i); }
   void read(Index i, std::span<float> pixels, std::uint32_t epoch) const override {
     inner_->get(i, pixels, epoch);
   }
+  std::span<const std::uint8_t> bytes_of(Index i) const override { return inner_->bytes(i); }
 
   std::shared_ptr<const Dataset> inner_;
 };
@@ -101,10 +106,10 @@ class Decorator : public Dataset {
 class Normalized final : public Decorator {
  public:
   Normalized(std::shared_ptr<const Dataset> inner, Normalization normalization);
-  std::span<const std::uint8_t> bytes(Index) const override { return {}; }
 
  private:
   void read(Index i, std::span<float> pixels, std::uint32_t epoch) const override;
+  std::span<const std::uint8_t> bytes_of(Index) const override { return {}; }
 
   Normalization normalization_;
   std::vector<float> table_;  // [C, 256]

@@ -53,7 +53,7 @@ Loader::~Loader() {
 
 Index Loader::steps_per_epoch() const {
   const Index size = dataset_->size();
-  return options_.drop_last ? size / options_.batch : (size + options_.batch - 1) / options_.batch;
+  return options_.drop_last ? size / options_.batch : (size - 1) / options_.batch + 1;
 }
 
 void Loader::start_epoch(std::uint32_t epoch, Index first_step) {

@@ -30,10 +30,10 @@ class Images final : public Dataset {
   Index size() const override { return size_; }
   const Shape& sample() const override { return shape; }
   const std::vector<std::string>& class_names() const override { return names_; }
-  int label(Index i) const override { return static_cast<int>(i % 2); }
   std::string hash() const override { return "images"; }
 
  private:
+  int label_of(Index i) const override { return static_cast<int>(i % 2); }
   void read(Index i, std::span<float> pixels, std::uint32_t) const override {
     std::size_t p = 0;
     for (Index y = 0; y < height; ++y)

@@ -30,7 +30,9 @@ std::shared_ptr<const ByteImages> tiny() {
 class Computed final : public Decorator {
  public:
   using Decorator::Decorator;
-  std::span<const std::uint8_t> bytes(Index) const override { return {}; }
+
+ private:
+  std::span<const std::uint8_t> bytes_of(Index) const override { return {}; }
 };
 
 std::array<float, 2> sample(const Dataset& set, Index i) {
@@ -47,6 +49,19 @@ TEST_CASE("byte images: wrong sizes and labels are refused") {
   CHECK_THROWS_AS(ByteImages(Shape{2, 1}, {1, 2, 3, 4}, {0, 1}, names, ""), Error);
   CHECK_THROWS_WITH_AS(ByteImages(Shape{1, 2, 1}, {1, 2, 3, 4}, {0, 2}, names, ""),
                        "[data] bad label of sample 1: got 2; expected a class below 2", Error);
+}
+
+TEST_CASE("dataset: a sample that is not there has no label and no bytes") {
+  const auto set = tiny();
+  CHECK(set->label(9) == 0);
+  CHECK(set->bytes(9)[0] == 18);
+  const FirstSamples some(set, 3);
+  for (const Dataset* all :
+       {static_cast<const Dataset*>(set.get()), static_cast<const Dataset*>(&some)})
+    for (const Index i : {Index{-1}, all->size(), Index{1000000}}) {
+      CHECK_THROWS_WITH_AS(all->label(i), doctest::Contains("[data] no such sample: got "), Error);
+      CHECK_THROWS_WITH_AS(all->bytes(i), doctest::Contains("[data] no such sample: got "), Error);
+    }
 }
 
 TEST_CASE("normalisation: (x / 255 - mean) / deviation, per channel") {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <set>
@@ -24,10 +25,10 @@ class Numbers final : public Dataset {
   Index size() const override { return size_; }
   const Shape& sample() const override { return sample_; }
   const std::vector<std::string>& class_names() const override { return names_; }
-  int label(Index i) const override { return static_cast<int>(i % 2); }
   std::string hash() const override { return "numbers"; }
 
  private:
+  int label_of(Index i) const override { return static_cast<int>(i % 2); }
   void read(Index i, std::span<float> pixels, std::uint32_t) const override {
     check(i != bad_, "[numbers] sample ", i, " cannot be read");
     pixels[0] = static_cast<float>(i);
@@ -208,9 +209,11 @@ TEST_CASE("loader: a new epoch does not mix with a batch still under way") {
   class Slow final : public Decorator {
    public:
     using Decorator::Decorator;
-    int label(Index i) const override {
+
+   private:
+    int label_of(Index i) const override {
       std::this_thread::sleep_for(std::chrono::microseconds(300));
-      return Decorator::label(i);
+      return inner().label(i);
     }
   };
   const auto set = std::make_shared<Numbers>(12);
@@ -271,21 +274,22 @@ TEST_CASE("loader: prefetch really runs ahead, and never further than the ring")
   class Counting final : public Decorator {
    public:
     using Decorator::Decorator;
-    std::span<const std::uint8_t> bytes(Index) const override { return {}; }
-    int label(Index i) const override {
-      ++read;
-      return Decorator::label(i);
+    mutable std::atomic<int> labels{0};
+
+   private:
+    int label_of(Index i) const override {
+      ++labels;
+      return inner().label(i);
     }
-    mutable std::atomic<int> read{0};
   };
   const auto set = std::make_shared<Counting>(std::make_shared<Numbers>(40));
   Loader loader(set, options(1, true));
   loader.start_epoch(0);
   loader.next();
-  for (int i = 0; i < 2000 && set->read < 3; ++i)
+  for (int i = 0; i < 2000 && set->labels < 3; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  CHECK(set->read == 3);
+  CHECK(set->labels == 3);
 }
 
 TEST_CASE("loader: bad options are refused") {
@@ -296,8 +300,10 @@ TEST_CASE("loader: bad options are refused") {
   LoaderOptions dropping = options(11, true);
   dropping.drop_last = true;
   CHECK_THROWS_AS(Loader(set, dropping), Error);
-  Loader larger(set, options(11, true));
-  CHECK(epoch(larger, 0).size() == 1);
+  for (const Index batch : {Index{11}, std::numeric_limits<Index>::max()}) {
+    Loader larger(set, options(batch, true));
+    CHECK(epoch(larger, 0).size() == 1);
+  }
 }
 
 }  // namespace fraqat::loader_test
