@@ -104,6 +104,8 @@ double Schedule::rate_after_warmup(Index done, double progress) const {
     case ScheduleKind::cosine:
       return half_cosine(o.base_rate, o.final_rate, progress);
     case ScheduleKind::cosine_restarts:
+      // Nothing but warm-up has no cycle: it ends as one would.
+      if (o.warmup_steps == o.total_steps) return half_cosine(o.base_rate, o.final_rate, progress);
       return half_cosine(o.base_rate, o.final_rate, part_of_cycle(done));
     case ScheduleKind::one_cycle:
       if (progress < o.peak_at)
@@ -115,7 +117,7 @@ double Schedule::rate_after_warmup(Index done, double progress) const {
 
 double Schedule::part_of_cycle(Index done) const {
   // The last step that is taken is in the last cycle, and so is what comes after.
-  const Index last = std::max<Index>(0, options_.total_steps - options_.warmup_steps - 1);
+  const Index last = options_.total_steps - options_.warmup_steps - 1;
   const Index within = std::min(done, last);
   Index begin = 0, length = options_.period;
   if (options_.period_factor == 1) begin = within / length * length;

@@ -106,6 +106,14 @@ TEST_CASE("schedule: nothing but warm-up") {
   CHECK(schedule.rate(0) == 0.25);
   CHECK(schedule.rate(2) == 0.75);
   CHECK(schedule.rate(3) == 0);
+
+  ScheduleOptions restarts{ScheduleKind::cosine_restarts, 1.0, 3, 3};
+  restarts.period = 2;
+  for (const Index factor : {1, 2}) {
+    restarts.period_factor = factor;
+    CHECK(Schedule(restarts).rate(2) == 0.75);
+    for (const Index end : {3, 4, 1000}) CHECK(Schedule(restarts).rate(end) == 0);
+  }
 }
 
 TEST_CASE("schedule: names") {
