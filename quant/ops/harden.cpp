@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "quant/ops.hpp"
 
 /// y = one-hot at `index`, in every row.      dL/dp = dL/dy: straight through.
@@ -34,8 +36,9 @@ Var harden(const Var& p, const Tensor& index) {
         "[harden] one position for each row: got ", index.shape(), " of p ", p.shape(),
         "; expected [R] of [R, J]");
   for (const Real at : index.span())
-    check(at >= 0 && at < static_cast<Real>(p.value().dim(1)), "[harden] no such candidate: got ",
-          at, " of p ", p.shape(), "; expected a position in its rows");
+    check(at >= 0 && at < static_cast<Real>(p.value().dim(1)) && at == std::floor(at),
+          "[harden] no such candidate: got ", at, " of p ", p.shape(),
+          "; expected a position in its rows");
   return apply(Harden{index}, p);
 }
 

@@ -40,6 +40,11 @@ TEST_CASE("harden: a position outside is refused") {
                        "[harden] no such candidate: got 3 of p [2, 3]; expected a position in its "
                        "rows",
                        Error);
+  CHECK_THROWS_WITH_AS(
+      op::harden(rows, Tensor({2}, Real(1.5))),
+      "[harden] no such candidate: got 1.5 of p [2, 3]; expected a position in its "
+      "rows",
+      Error);
   CHECK_THROWS_WITH_AS(op::harden(rows, Tensor({3}, Real(0))),
                        "[harden] one position for each row: got [3] of p [2, 3]; expected [R] of "
                        "[R, J]",
