@@ -194,7 +194,8 @@ class Scanner {
   void check_inflated_size() const {
     const std::uint64_t expected = filtered_bytes();
     z_stream stream{};
-    check(inflateInit(&stream) == Z_OK, "[png] zlib does not start");
+    const int begun = inflateInit(&stream);
+    check(begun == Z_OK, "[png] zlib does not start: got status ", begun, "; expected ", Z_OK);
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(image_data_.data()));
     stream.avail_in = static_cast<uInt>(image_data_.size());
     std::array<Bytef, 1 << 14> block{};

@@ -192,8 +192,8 @@ std::shared_ptr<const Dataset> open_bytes(std::string_view name, Split split,
   if (is_made(set))
     return synthetic_bars(train ? 0 : 1, train ? set.info.train_size : set.info.test_size);
   const Location location = find(name, data_dir);
-  check_input(location.found, "[data] ", name, " is not found: looked in ", location.reason,
-              "; try: ", location.how_to_get);
+  check_input(location.found, "[data] ", name, " is not found: got ", location.reason,
+              "; expected all its files in one of these folders; try: ", location.how_to_get);
   return set.format == Format::cifar ? open_cifar(set, split, location)
                                      : open_idx(set, split, location);
 }

@@ -27,6 +27,11 @@ void run(float k, float* __restrict a, const float* __restrict w, Index begin, I
   for (Index i = begin; i < end; ++i) a[i] += k * (w[i] - a[i]);
 }
 
+void check_in_place(bool in_place, std::string_view to_do) {
+  check(in_place, "[weight_average] cannot ", to_do,
+        ": got the average in the place of the weights; expected the weights; try swap_out()");
+}
+
 }  // namespace
 
 WeightAverage::WeightAverage(std::vector<Var> parameters, const WeightAverageOptions& options)
@@ -35,9 +40,9 @@ WeightAverage::WeightAverage(std::vector<Var> parameters, const WeightAverageOpt
         "; expected a number in [0, 1)");
   std::set<const void*> seen;
   for (const Var& parameter : parameters_) {
-    check(bool(parameter), "[weight_average] a parameter is none");
-    check(seen.insert(parameter.id()).second, "[weight_average] parameter \"", parameter.name(),
-          "\" is given twice; expected every parameter once");
+    check(bool(parameter), "[weight_average] bad parameter: got none; expected a tensor");
+    check(seen.insert(parameter.id()).second, "[weight_average] parameter given twice: got \"",
+          parameter.name(), "\" again; expected every parameter once");
     const bool from_zero = options.start == WeightAverageOptions::Start::corrected;
     averages_.push_back(from_zero ? Tensor(parameter.shape(), 0.0f) : parameter.value().clone());
   }
@@ -58,7 +63,7 @@ double WeightAverage::weight_of_newest() const {
 }
 
 void WeightAverage::update() {
-  check(!swapped_, "[weight_average] cannot update: the average is in the place of the weights");
+  check_in_place(!swapped_, "update");
   updates_[0] += 1;
   const float k = static_cast<float>(weight_of_newest());
   for (std::size_t i = 0; i < averages_.size(); ++i) {
@@ -73,13 +78,17 @@ void WeightAverage::update() {
 }
 
 void WeightAverage::swap_in() {
-  check(!swapped_, "[weight_average] cannot swap in: the average is in the place of the weights");
-  check(updates_.item() > 0, "[weight_average] cannot swap in: nothing was averaged; try update()");
+  check_in_place(!swapped_, "swap in");
+  check(updates_.item() > 0,
+        "[weight_average] cannot swap in: got 0 updates; expected 1 or more; try update()");
   swap();
 }
 
 void WeightAverage::swap_out() {
-  check(swapped_, "[weight_average] cannot swap out: the weights are in their place");
+  check(
+      swapped_,
+      "[weight_average] cannot swap out: got the weights in their place; expected the average; try "
+      "swap_in()");
   swap();
 }
 
@@ -90,9 +99,7 @@ void WeightAverage::swap() {
 }
 
 void WeightAverage::visit_state(const StateVisitor& visit) {
-  check(!swapped_,
-        "[weight_average] cannot show the state: the average is in the place of the "
-        "weights");
+  check_in_place(!swapped_, "show the state");
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     const std::string& name = parameters_[i].name();
     visit("average." + (name.empty() ? std::to_string(i) : name), averages_[i]);

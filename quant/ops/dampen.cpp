@@ -42,8 +42,8 @@ struct Dampen {
 }  // namespace
 
 Var dampen(const Var& x, const Var& y, const Tensor& reach, Real strength) {
-  check(x.shape() == y.shape(), "[dampen] two tensors of one shape wanted: got x ", x.shape(),
-        " and y ", y.shape());
+  check(x.shape() == y.shape(), "[dampen] shapes differ: got x ", x.shape(), " and y ", y.shape(),
+        "; expected two of one shape");
   check(reach.size() == 1 || (x.shape().rank() > 0 && reach.size() == x.shape()[0]),
         "[dampen] rows differ: got ", reach.size(), " reaches for x of ", x.shape(),
         "; expected 1 or one for each of the first dimension");

@@ -88,8 +88,9 @@ void Sample::keep(Real number) {
 }
 
 void Sample::fit(RangeTable& table, Fit fit) {
-  check(static_cast<Index>(numbers_.size()) >= rows_,
-        "[quant] nothing was observed; calibrate before quantizing");
+  check(static_cast<Index>(numbers_.size()) >= rows_, "[quant] nothing was observed: got ",
+        numbers_.size(), " numbers; expected ", rows_,
+        " or more; try calibrating before quantizing");
   for (int j = 0; j < table.options.widths.count(); ++j)
     for (Index r = 0; r < rows_; ++r) table.set(j, r, fit(row(r), table.grid(j), table.options));
   numbers_ = {};

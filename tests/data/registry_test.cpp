@@ -96,7 +96,9 @@ TEST_CASE("registry: what is missing is said by name") {
   if (location.found) return;  // the distribution has it
   CHECK(location.reason.find("(lacks t10k-labels-idx1-ubyte)") != std::string::npos);
   CHECK_THROWS_WITH_AS(open("mnist", Split::train, partial.path()),
-                       doctest::Contains("try: put the four published files"), Error);
+                       doctest::Contains("; expected all its files in one of these folders; try: "
+                                         "put the four published files"),
+                       Error);
 }
 
 TEST_CASE("registry: files that are not the published ones are reported, not used") {

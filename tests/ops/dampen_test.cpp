@@ -76,7 +76,8 @@ TEST_CASE("dampen: same bits for any number of threads") {
 TEST_CASE("dampen: what does not fit is refused") {
   const Var x(Tensor({3, 2}, Real(0)));
   CHECK_THROWS_WITH_AS(op::dampen(x, Var(Tensor({2, 3}, Real(0))), Tensor({1}, Real(1)), 1),
-                       "[dampen] two tensors of one shape wanted: got x [3, 2] and y [2, 3]",
+                       "[dampen] shapes differ: got x [3, 2] and y [2, 3]; expected two of one "
+                       "shape",
                        Error);
   CHECK_THROWS_AS(op::dampen(x, x, Tensor({2}, Real(1)), 1), Error);
   CHECK_THROWS_AS(op::dampen(x, x, Tensor({1}, Real(1)), -1), Error);

@@ -154,26 +154,35 @@ TEST_CASE("average: what cannot be is refused") {
        "[weight_average] bad decay: got 1; expected a number in [0, 1)");
   says([&] { WeightAverage({w}, {-0.5}); },
        "[weight_average] bad decay: got -0.5; expected a number in [0, 1)");
-  says([&] { WeightAverage({Var()}); }, "[weight_average] a parameter is none");
+  says([&] { WeightAverage({Var()}); },
+       "[weight_average] bad parameter: got none; expected a tensor");
   says(
       [&] {
         WeightAverage({w, w});
       },
-      "[weight_average] parameter \"conv.weight\" is given twice; expected every parameter once");
+      "[weight_average] parameter given twice: got \"conv.weight\" again; expected every parameter "
+      "once");
   WeightAverage average({w});
   says([&] { average.swap_in(); },
-       "[weight_average] cannot swap in: nothing was averaged; try update()");
-  says([&] { average.swap_out(); },
-       "[weight_average] cannot swap out: the weights are in their place");
+       "[weight_average] cannot swap in: got 0 updates; expected 1 or more; try update()");
+  says(
+      [&] { average.swap_out(); },
+      "[weight_average] cannot swap out: got the weights in their place; expected the average; try "
+      "swap_in()");
   average.update();
   {
     const Averaged inside(average);
-    says([&] { average.update(); },
-         "[weight_average] cannot update: the average is in the place of the weights");
+    says(
+        [&] { average.update(); },
+        "[weight_average] cannot update: got the average in the place of the weights; expected the "
+        "weights; try swap_out()");
     says([&] { average.swap_in(); },
-         "[weight_average] cannot swap in: the average is in the place of the weights");
+         "[weight_average] cannot swap in: got the average in the place of the weights; expected "
+         "the "
+         "weights; try swap_out()");
     says([&] { average.visit_state([](const std::string&, Tensor&) {}); },
-         "[weight_average] cannot show the state: the average is in the place of the weights");
+         "[weight_average] cannot show the state: got the average in the place of the weights; "
+         "expected the weights; try swap_out()");
   }
   w.value() = Tensor({2}, 1.0f);
   says([&] { average.update(); },

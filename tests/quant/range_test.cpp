@@ -114,7 +114,9 @@ TEST_CASE("range: learned ranges start at mse and are on the tape") {
 
 TEST_CASE("range: errors") {
   const auto range = quant::mse_range({Coding::natural, Widths::one(4), 1, false, false, false});
-  CHECK_THROWS_WITH_AS(range->finish(), "[quant] nothing was observed; calibrate before quantizing",
+  CHECK_THROWS_WITH_AS(range->finish(),
+                       "[quant] nothing was observed: got 0 numbers; expected 1 or more; try "
+                       "calibrating before quantizing",
                        Error);
   CHECK_THROWS_AS(quant::learned_range({Coding::twos, Widths::one(4), 1, true, false, false}),
                   Error);
