@@ -63,7 +63,8 @@ Index Candidates::one_hot(Index row) const {
   for (Index j = 1; j < count(); ++j)
     if (weight(j, row) > weight(at, row)) at = j;
   check(weight(at, row) == 1,
-        "[fake_quant] a mixture of bit-widths has no codes; freeze the bits first");
+        "[fake_quant] a mixture of bit-widths has no codes: got a largest weight of ",
+        weight(at, row), "; expected 1; try freezing the bits first");
   return at;
 }
 
