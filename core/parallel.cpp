@@ -49,23 +49,32 @@ std::atomic<unsigned> joins{0};
 
 thread_local bool inside = false;
 
-/// Inside a loop as long as it lives.
+// Not omp_get_thread_num(): a caller's own parallel region counts its threads, too, and may have
+// more of them than thread_count() says.
+thread_local int index = 0;
+
+/// Inside a loop, as its thread number `here`, as long as it lives.
 class Inside {
  public:
-  Inside() : before_(std::exchange(inside, true)) {}
-  ~Inside() { inside = before_; }
+  explicit Inside(int here)
+      : before_(std::exchange(inside, true)), index_before_(std::exchange(index, here)) {}
+  ~Inside() {
+    inside = before_;
+    index = index_before_;
+  }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
 
  private:
   bool before_;
+  int index_before_;
 };
 
 void work(void* data) {
   forks.load(std::memory_order_acquire);
   auto& loop = *static_cast<Loop*>(data);
   {
-    const Inside here;
+    const Inside here(omp_get_thread_num());
     for (Index i; (i = loop.next.fetch_add(1, std::memory_order_acq_rel)) < loop.count;) {
       try {
         loop.task(loop.context, i);
@@ -83,13 +92,13 @@ int thread_count() { return omp_get_max_threads(); }
 
 void set_thread_count(int threads) { omp_set_num_threads(threads); }
 
-int thread_index() { return omp_get_thread_num(); }
+int thread_index() { return index; }
 
 bool in_parallel() { return inside; }
 
 void detail::run_tasks(Index count, void (*task)(void*, Index), void* context) {
   if (inside || thread_count() == 1) {
-    const Inside here;
+    const Inside here(index);
     for (Index i = 0; i < count; ++i) task(context, i);
     return;
   }

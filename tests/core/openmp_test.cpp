@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <fstream>
 #include <istream>
 #include <regex>
@@ -10,6 +11,9 @@
 
 #include "core/blas.hpp"
 #include "core/parallel.hpp"
+#include "tests/support/threads.hpp"
+
+extern "C" void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned flags);
 
 namespace fraqat::openmp_test {
 namespace {
@@ -52,6 +56,19 @@ TEST_CASE("one OpenMP runtime serves our loops and BLAS") {
   const std::set<std::string> loaded = runtimes(maps);
   for (const std::string& name : loaded) MESSAGE("loaded: ", name);
   CHECK(loaded.size() == 1);
+}
+
+TEST_CASE("a caller's own parallel region has threads of index 0, each the only one of its loops") {
+  const test::Threads one(1);
+  static std::atomic<int> ran = 0, beyond = 0;
+  const auto body = [](void*) {
+    ++ran;
+    beyond += thread_index() != 0;
+    parallel_for(2, [](Index) { beyond += thread_index() >= thread_count(); });
+  };
+  GOMP_parallel(body, nullptr, 4, 0);
+  CHECK(ran == 4);
+  CHECK(beyond == 0);
 }
 
 }  // namespace fraqat::openmp_test

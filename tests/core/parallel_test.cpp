@@ -57,6 +57,21 @@ TEST_CASE("a nested loop runs on the thread that meets it") {
   CHECK_FALSE(in_parallel());
 }
 
+TEST_CASE("the index of a thread is one of its loop, inside nested loops too, and 0 outside") {
+  const int before = thread_count();
+  set_thread_count(3);
+  std::atomic<int> wrong = 0;
+  parallel_for(64, [&](Index) {
+    const int outer = thread_index();
+    wrong += outer < 0 || outer >= 3;
+    parallel_for(2, [&](Index) { wrong += thread_index() != outer; });
+    wrong += thread_index() != outer;
+  });
+  CHECK(wrong == 0);
+  CHECK(thread_index() == 0);
+  set_thread_count(before);
+}
+
 TEST_CASE("what a body throws reaches the caller, the first index wins, and the next loop works") {
   const int before = thread_count();
   for (const int threads : {1, 2, 4}) {
