@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <ostream>
@@ -10,11 +11,13 @@
 
 namespace fraqat {
 
-/// The extents of a tensor, at most five; rank 0 is a scalar of one element.
+/// The extents of a tensor, at most five, with at most 2^46 elements, so that no product of
+/// them overflows; rank 0 is a scalar of one element.
 /// Images are [N, H, W, C], convolution weights [O, H, W, I].
 class Shape {
  public:
   static constexpr int max_rank = 5;
+  static constexpr Index max_size = Index(1) << 46;
 
   Shape() = default;
   Shape(std::initializer_list<Index> dims) : Shape(std::span(dims.begin(), dims.size())) {}
@@ -25,6 +28,12 @@ class Shape {
       check(d >= 0, "[shape] negative extent: got ", d, "; expected 0 or more");
       dims_[rank_++] = d;
     }
+    Index product = 1;
+    bool overflows = false;
+    for (const Index d : dims)  // an extent of 0 hides nothing: strides are products, too
+      overflows |= __builtin_mul_overflow(product, std::max<Index>(d, 1), &product);
+    check(!overflows && product <= max_size, "[shape] too large: got ", *this,
+          "; expected at most ", max_size, " elements");
   }
 
   int rank() const { return rank_; }

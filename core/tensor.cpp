@@ -1,6 +1,7 @@
 #include "core/tensor.hpp"
 
 #include <algorithm>
+#include <new>
 
 #include "core/parallel.hpp"
 
@@ -9,13 +10,21 @@ namespace {
 
 constexpr Index grain = 1 << 16;  // elements a task should have before a fork pays
 
+Real* acquired(const Shape& shape, std::size_t bytes) {
+  try {
+    return static_cast<Real*>(pool::acquire(bytes));
+  } catch (const std::bad_alloc&) {
+    fail(Error::Kind::failed, "[tensor] out of memory: got shape ", shape, " of ", bytes,
+         " bytes; expected no more than there is; try smaller batches");
+  }
+}
+
 }  // namespace
 
 Tensor::Tensor(const Shape& shape) : shape_(shape) {
   const std::size_t bytes = static_cast<std::size_t>(shape.size()) * sizeof(Real);
-  auto* numbers = static_cast<Real*>(pool::acquire(bytes));
   storage_ = std::shared_ptr<Real[]>(
-      numbers, [bytes](Real* p) { pool::release(p, bytes); }, PoolAllocator<Real>{});
+      acquired(shape, bytes), [bytes](Real* p) { pool::release(p, bytes); }, PoolAllocator<Real>{});
 }
 
 Tensor::Tensor(const Shape& shape, std::span<const Real> values) : Tensor(shape) {

@@ -15,7 +15,7 @@ class Tensor {
  public:
   Tensor() = default;
 
-  /// Uninitialised numbers.
+  /// Uninitialised numbers; an Error where there is no memory for them.
   explicit Tensor(const Shape& shape);
 
   Tensor(const Shape& shape, Real value) : Tensor(shape) { fill(value); }

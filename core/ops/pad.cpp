@@ -78,8 +78,9 @@ Var pad(const Var& x, std::span<const Ends> ends, Real value) {
         ends.size(), " for x ", from, "; expected one {before, after} for each");
   Pad pad{{}, {}, value, from, from};
   for (std::size_t d = 0; d < ends.size(); ++d) {
-    check(ends[d].before >= 0 && ends[d].after >= 0, "[pad] negative padding: got ", ends[d].before,
-          " and ", ends[d].after, "; expected 0 or more");
+    const auto [least, most] = std::minmax(ends[d].before, ends[d].after);
+    check(least >= 0 && most <= Shape::max_size, "[pad] impossible padding: got ", ends[d].before,
+          " and ", ends[d].after, "; expected 0 to ", Shape::max_size);
     pad.before[d] = ends[d].before;
     pad.after[d] = ends[d].after;
     const int axis = static_cast<int>(d);

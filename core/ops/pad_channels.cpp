@@ -54,8 +54,9 @@ struct PadChannels {
 
 Var pad_channels(const Var& x, Index before, Index after) {
   check(x.value().rank() > 0, "[pad_channels] no channels: got a scalar; expected [..., C]");
-  check(before >= 0 && after >= 0, "[pad_channels] negative padding: got ", before, " and ", after,
-        "; expected 0 or more");
+  check(std::min(before, after) >= 0 && std::max(before, after) <= Shape::max_size,
+        "[pad_channels] impossible padding: got ", before, " and ", after, "; expected 0 to ",
+        Shape::max_size);
   return apply(PadChannels{before, after}, x);
 }
 

@@ -35,6 +35,17 @@ TEST_CASE("shape: six dimensions and negative extents are refused") {
                        Error);
 }
 
+TEST_CASE("shape: more elements than can be counted are refused, an extent of 0 or not") {
+  constexpr Index half = Index(1) << 31;
+  CHECK(Shape{Shape::max_size / 2, 2}.size() == Shape::max_size);
+  CHECK_THROWS_WITH_AS((Shape{half, half}),
+                       "[shape] too large: got [2147483648, 2147483648]; expected at most "
+                       "70368744177664 elements",
+                       Error);
+  CHECK_THROWS_AS((Shape{half, half, 4}), Error);  // 2^64, which an Index takes for 0
+  CHECK_THROWS_AS((Shape{half, half, 0}), Error);
+}
+
 TEST_CASE("error: kinds are exit codes; the text is the parts in order") {
   const auto kind = [](auto&& thrower) {
     try {
@@ -95,6 +106,9 @@ TEST_CASE("tensor: add in place") {
 TEST_CASE("tensor: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(Tensor({2, 2}, std::array<Real, 3>{1, 2, 3}),
                        "[tensor] wrong number of values: got 3; expected 4 for shape [2, 2]",
+                       Error);
+  CHECK_THROWS_WITH_AS(Tensor({Shape::max_size}),
+                       doctest::Contains("[tensor] out of memory: got shape [70368744177664] of "),
                        Error);
   const Tensor a({2, 3}, Real(0));
   CHECK_THROWS_WITH_AS(a.item(),

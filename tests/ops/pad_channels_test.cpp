@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "tests/support/golden.hpp"
 
 namespace fraqat::pad_channels_test {
@@ -48,7 +50,11 @@ TEST_CASE("pad_channels: what cannot be padded is refused") {
   CHECK_THROWS_WITH_AS(op::pad_channels(Var(Tensor::scalar(1)), 1, 1),
                        "[pad_channels] no channels: got a scalar; expected [..., C]", Error);
   CHECK_THROWS_WITH_AS(op::pad_channels(Var(Tensor({1}, Real(0))), -1, 0),
-                       "[pad_channels] negative padding: got -1 and 0; expected 0 or more", Error);
+                       "[pad_channels] impossible padding: got -1 and 0; expected 0 to "
+                       "70368744177664",
+                       Error);
+  constexpr Index most = std::numeric_limits<Index>::max();
+  CHECK_THROWS_AS(op::pad_channels(Var(Tensor({3}, Real(0))), most, most), Error);
 }
 
 }  // namespace fraqat::pad_channels_test

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "tests/support/golden.hpp"
 
 namespace fraqat::pad_test {
@@ -63,7 +65,12 @@ TEST_CASE("pad: what cannot be padded is refused") {
                        "{before, after} for each",
                        Error);
   CHECK_THROWS_WITH_AS(op::pad(x, {{0, 0}, {0, -1}}),
-                       "[pad] negative padding: got 0 and -1; expected 0 or more", Error);
+                       "[pad] impossible padding: got 0 and -1; expected 0 to 70368744177664",
+                       Error);
+  constexpr Index most = std::numeric_limits<Index>::max();
+  CHECK_THROWS_AS(op::pad(x, {{0, 0}, {most, most}}), Error);  // 3 + 2 most is 1, overflown
+  CHECK_THROWS_WITH_AS(op::pad(x, {{0, Index(1) << 31}, {0, Index(1) << 31}}),
+                       doctest::Contains("[shape] too large: got [2147483650, 2147483651]"), Error);
 }
 
 }  // namespace fraqat::pad_test
