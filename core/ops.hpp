@@ -131,6 +131,10 @@ Var matmul(const Var& a, const Var& b, const MatmulOptions& = {});
 /// x[n, in] weight[out, in]^T + bias[out]; bias may be none.
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
 
+/// The largest stride, dilation, padding of a convolution and kernel of a pool: its
+/// product with any extent is an Index.
+inline constexpr Index max_window = 1 << 16;
+
 /// Rows and columns of zeros around an image; one number stands for all sides.
 struct Padding {
   constexpr Padding(Index all) : Padding(all, all, all, all) {}

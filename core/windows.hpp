@@ -7,6 +7,13 @@
 
 namespace fraqat::inline FRAQAT_PRECISION {
 
+/// Whether windows may have these strides, dilations or kernels, and their image this padding.
+inline bool possible_windows(std::initializer_list<Index> steps, const op::Padding& p) {
+  const auto [least, most] = std::minmax({p.top, p.bottom, p.left, p.right});
+  return std::min(steps) >= 1 && std::max(steps) <= op::max_window && least >= 0 &&
+         most <= op::max_window;
+}
+
 /// Where the windows of a pooling over x[N, H, W, C] lie; every window holds at
 /// least one pixel.
 class Windows {
@@ -15,9 +22,9 @@ class Windows {
   Windows(std::string_view who, const Shape& x, const op::Pool2dOptions& options)
       : kernel_(options.kernel), stride_(options.stride), padding_(options.padding), x_(x) {
     check(x.rank() == 4, "[", who, "] no image: got x ", x, "; expected x[N, H, W, C]");
-    check(kernel_ > 0 && stride_ > 0 && padding_ >= 0 && padding_ < kernel_, "[", who,
+    check(possible_windows({kernel_, stride_}, padding_) && padding_ < kernel_, "[", who,
           "] impossible window: got kernel ", kernel_, ", stride ", stride_, ", padding ", padding_,
-          "; expected kernel > 0, stride > 0 and 0 <= padding < kernel");
+          "; expected kernel and stride of 1 to ", op::max_window, " and 0 <= padding < kernel");
     check(x[1] + 2 * padding_ >= kernel_ && x[2] + 2 * padding_ >= kernel_, "[", who,
           "] window larger than the image: got kernel ", kernel_, ", padding ", padding_, ", x ", x,
           "; expected kernel <= H + 2 padding and W + 2 padding");

@@ -1,8 +1,7 @@
-#include <algorithm>
 #include <ostream>
 
 #include "core/convolution.hpp"
-#include "core/ops.hpp"
+#include "core/windows.hpp"
 
 /// y[n, p, q, o] = bias[o] + sum over r, s, i of
 ///     x[n, p stride - top + r dilation, q stride - left + s dilation, i] weight[o, r, s, i]
@@ -60,12 +59,10 @@ struct Conv2d {
 };
 
 void check_options(const Conv2dOptions& o) {
-  const Padding& p = o.padding;
-  check(o.stride >= 1 && std::min({p.top, p.bottom, p.left, p.right}) >= 0 && o.dilation >= 1 &&
-            o.groups >= 1,
-        "[conv2d] impossible options: got stride ", o.stride, ", padding ", p, ", dilation ",
-        o.dilation, ", groups ", o.groups,
-        "; expected stride, dilation and groups of 1 or more and padding of 0 or more");
+  check(possible_windows({o.stride, o.dilation}, o.padding) && o.groups >= 1,
+        "[conv2d] impossible options: got stride ", o.stride, ", padding ", o.padding,
+        ", dilation ", o.dilation, ", groups ", o.groups, "; expected stride and dilation of 1 to ",
+        max_window, ", padding of 0 to ", max_window, " and groups of 1 or more");
 }
 
 void check_shapes(const Shape& x, const Shape& weight, Index groups) {
@@ -73,7 +70,7 @@ void check_shapes(const Shape& x, const Shape& weight, Index groups) {
         weight, "; expected x[N, H, W, C] and weight[O, R, S, C / groups]");
   check(weight.size() > 0, "[conv2d] no weights: got weight ", weight,
         "; expected extents of 1 or more");
-  check(weight[3] * groups == x[3] && weight[0] % groups == 0,
+  check(weight[0] % groups == 0 && weight[3] * groups == x[3],  // in this order none overflows
         "[conv2d] channels do not fit: got x ", x, " and weight ", weight, " in ", groups,
         " groups; expected x[N, H, W, C] and weight[O, R, S, C / groups], O a multiple of groups");
 }

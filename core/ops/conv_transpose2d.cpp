@@ -1,8 +1,7 @@
 #include <algorithm>
 
 #include "core/convolution.hpp"
-#include "core/elementwise.hpp"
-#include "core/ops.hpp"
+#include "core/windows.hpp"
 
 /// y[n, h, w, o] = bias[o] + sum over p, q, r, s, i with
 ///     h = p stride - top + r dilation,  w = q stride - left + s dilation
@@ -62,14 +61,12 @@ struct ConvTranspose2d {
 };
 
 void check_transposed(const ConvTranspose2dOptions& o) {
-  const Padding& p = o.padding;
-  check(o.stride >= 1 && o.dilation >= 1 && o.groups >= 1 &&
-            std::min({p.top, p.bottom, p.left, p.right}) >= 0 && o.output_padding >= 0 &&
-            o.output_padding < std::max(o.stride, o.dilation),
-        "[conv_transpose2d] impossible options: got stride ", o.stride, ", padding ", p,
+  check(possible_windows({o.stride, o.dilation}, o.padding) && o.groups >= 1 &&
+            o.output_padding >= 0 && o.output_padding < std::max(o.stride, o.dilation),
+        "[conv_transpose2d] impossible options: got stride ", o.stride, ", padding ", o.padding,
         ", output_padding ", o.output_padding, ", dilation ", o.dilation, ", groups ", o.groups,
-        "; expected stride, dilation and groups of 1 or more, padding of 0 or more, and an "
-        "output_padding below stride or dilation");
+        "; expected stride and dilation of 1 to ", max_window, ", padding of 0 to ", max_window,
+        ", groups of 1 or more, and an output_padding below stride or dilation");
 }
 
 void check_fit(const Shape& x, const Shape& weight, const Var& bias, Index groups) {

@@ -221,12 +221,17 @@ TEST_CASE("conv2d: what does not fit is refused") {
                        "[conv2d] wrong bias: got [3] for weight [2, 3, 3, 1]; expected [2]", Error);
   CHECK_THROWS_WITH_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, {1, {0, 0, -1, 2}, 1, 1}),
                        "[conv2d] impossible options: got stride 1, padding (0, 0, -1, 2), dilation "
-                       "1, groups 1; expected stride, dilation and groups of 1 or more and padding "
-                       "of 0 or more",
+                       "1, groups 1; expected stride and dilation of 1 to 65536, padding of 0 to "
+                       "65536 and groups of 1 or more",
                        Error);
   for (const op::Conv2dOptions& bad :
        {op::Conv2dOptions{0, 0, 1, 1}, {1, -1, 1, 1}, {1, 0, 0, 1}, {1, 0, 1, 0}})
     CHECK_THROWS_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, bad), Error);
+  constexpr Index huge = Index(1) << 62;  // times 4 it is 0, when it overflows
+  for (const op::Conv2dOptions& bad :
+       {op::Conv2dOptions{65537, 0, 1, 1}, {1, 0, huge, 1}, {1, {huge, huge, 0, 0}, 1, 1}})
+    CHECK_THROWS_WITH_AS(conv({1, 4, 4, 1}, {1, 5, 5, 1}, bad),
+                         doctest::Contains("[conv2d] impossible options: got stride "), Error);
 }
 
 }  // namespace fraqat::conv2d_test

@@ -179,12 +179,17 @@ TEST_CASE("conv_transpose2d: what does not fit is refused") {
                        Error);
   CHECK_THROWS_WITH_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, {2, 0, 2}),
                        "[conv_transpose2d] impossible options: got stride 2, padding 0, "
-                       "output_padding 2, dilation 1, groups 1; expected stride, dilation and "
-                       "groups of 1 or more, padding of 0 or more, and an output_padding below "
-                       "stride or dilation",
+                       "output_padding 2, dilation 1, groups 1; expected stride and dilation of 1 "
+                       "to 65536, padding of 0 to 65536, groups of 1 or more, and an "
+                       "output_padding below stride or dilation",
                        Error);
-  for (const op::ConvTranspose2dOptions& bad :
-       {op::ConvTranspose2dOptions{0}, {1, -1}, {1, 0, -1}, {1, 0, 0, 0}, {1, 0, 0, 1, 0}})
+  for (const op::ConvTranspose2dOptions& bad : {op::ConvTranspose2dOptions{0},
+                                                {1, -1},
+                                                {1, 0, -1},
+                                                {1, 0, 0, 0},
+                                                {1, 0, 0, 1, 0},
+                                                {65537},
+                                                {1, 0, 0, Index(1) << 62}})
     CHECK_THROWS_AS(conv({1, 4, 4, 1}, {1, 3, 3, 1}, bad), Error);
 }
 

@@ -97,12 +97,16 @@ void check_refusals(const std::string& name, const Pool& pool) {
   const auto impossible = [&](const op::Pool2dOptions& options, const std::string& got) {
     refused({1, 3, 4, 1}, options,
             "impossible window: got " + got +
-                "; expected kernel > 0, stride > 0 and 0 <= padding < kernel");
+                "; expected kernel and stride of 1 to 65536 and 0 <= padding < kernel");
   };
   impossible({0, 1, 0}, "kernel 0, stride 1, padding 0");
   impossible({2, 0, 0}, "kernel 2, stride 0, padding 0");
   impossible({2, 2, 2}, "kernel 2, stride 2, padding 2");
   impossible({2, 2, -1}, "kernel 2, stride 2, padding -1");
+  impossible({65537, 1, 32768}, "kernel 65537, stride 1, padding 32768");
+  constexpr Index huge = Index(1) << 61;  // kernel - 2 padding is 4, when it overflows
+  impossible({2 * huge + 4, 1, huge},
+             "kernel 4611686018427387908, stride 1, padding 2305843009213693952");
   refused({1, 3, 4, 1}, {4, 1, 0},
           "window larger than the image: got kernel 4, padding 0, x [1, 3, 4, 1]; expected kernel "
           "<= H + 2 padding and W + 2 padding");
