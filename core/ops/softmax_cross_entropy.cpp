@@ -11,6 +11,8 @@
 ///
 ///   -sum over c of t log p = T log(sum over c of e^z) - sum over c of t z
 ///
+/// where a term whose t is 0 is 0, whatever z: a class may be masked by -infinity.
+///
 ///   dL/dz[n, c] = (T p[n, c] - t[n, c]) / N
 namespace fraqat::inline FRAQAT_PRECISION::op {
 namespace {
@@ -21,10 +23,11 @@ struct Labels {
   Real smoothing;
 
   double loss(Index n, const Real* z, double log_sum, Index classes) const {
+    const double hard = log_sum - double(1 - smoothing) * double(z[Index(labels[n])]);
+    if (smoothing == 0) return hard;
     double sum = 0;
     for (Index c = 0; c < classes; ++c) sum += double(z[c]);
-    return log_sum - double(1 - smoothing) * double(z[Index(labels[n])]) -
-           double(smoothing) * sum / double(classes);
+    return hard - double(smoothing) * sum / double(classes);
   }
 
   void gradient(Index n, const Real* p, Real factor, Real* dz, Index classes) const {
@@ -41,7 +44,8 @@ struct Distributions {
 
   double loss(Index n, const Real* z, double log_sum, Index classes) const {
     double sum = 0;
-    for (Index c = 0; c < classes; ++c) sum += target(n, c) * (log_sum - double(z[c]));
+    for (Index c = 0; c < classes; ++c)
+      if (const double t = target(n, c); t != 0) sum += t * (log_sum - double(z[c]));
     return sum;
   }
 

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "tests/support/golden.hpp"
 
@@ -80,6 +81,22 @@ TEST_CASE("softmax_cross_entropy: far apart logits stay finite") {
   const Var soft = op::softmax_cross_entropy(
       Var(z), Tensor({2, 2}, std::array<Real, 4>{0.75, 0.25, 0.25, 0.75}));
   CHECK(soft.value().item() == 500);
+}
+
+TEST_CASE("softmax_cross_entropy: a class that is masked costs nothing unless it is wanted") {
+  constexpr Real masked = -std::numeric_limits<Real>::infinity();
+  const Tensor z({1, 3}, std::array<Real, 3>{1, masked, 2}), label({1}, Real(0));
+  const Tensor soft({1, 3}, std::array<Real, 3>{1, 0, 0});
+  for (const Tensor& targets : {label, soft}) {
+    Tape tape;
+    const Var x(z.clone(), true);
+    const Var y = op::softmax_cross_entropy(x, targets);
+    CHECK(double(y.value().item()) == doctest::Approx(std::log1p(std::exp(1.0))).epsilon(1e-6));
+    tape.backward(y);
+    CHECK(double(x.grad()[0]) == doctest::Approx(-1 / (1 + std::exp(-1.0))).epsilon(1e-6));
+    CHECK(x.grad()[1] == 0);
+    CHECK(op::softmax_cross_entropy(x, targets, Real(0.1)).value().item() == -masked);
+  }
 }
 
 TEST_CASE("softmax_cross_entropy: same bits for any number of threads") {
