@@ -68,11 +68,14 @@ void fill_normal(Tensor& tensor, const Philox& generator, Counter counter) {
 }
 
 void fill_uniform(Tensor& tensor, Real low, Real high, const Philox& generator, Counter counter) {
+  const Real last = std::nextafter(high, low);  // for what is rounded up to high
   for (Index i = 0; i < tensor.size(); i += 4) {
     counter.block = static_cast<std::uint32_t>(i / 4);
     const Philox::Block bits = generator(counter.words());
-    for (std::size_t lane = 0; lane < 4 && i + static_cast<Index>(lane) < tensor.size(); ++lane)
-      tensor[i + static_cast<Index>(lane)] = low + (high - low) * Real(uniform(bits[lane]));
+    for (std::size_t lane = 0; lane < 4 && i + static_cast<Index>(lane) < tensor.size(); ++lane) {
+      const Real number = low + (high - low) * Real(uniform(bits[lane]));
+      tensor[i + static_cast<Index>(lane)] = number < high ? number : last;
+    }
   }
 }
 

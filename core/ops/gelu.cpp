@@ -29,8 +29,9 @@ struct Tanh {
   static Real bend(Real x) { return std::tanh(scale * (x + cubic * x * x * x)); }
   static Real value(Real x) { return (1 + bend(x)) / 2; }
   static Real slope(Real x) {
-    const Real t = bend(x);
-    return (1 - t * t) * scale * (1 + 3 * cubic * x * x) / 2;
+    const Real t = bend(x), rest = 1 - t * t;
+    if (rest == 0) return 0;  // x^2 may be infinite there
+    return rest * scale * (1 + 3 * cubic * x * x) / 2;
   }
 };
 

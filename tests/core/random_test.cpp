@@ -51,6 +51,16 @@ TEST_CASE("uniform numbers: range, mean, variance") {
   CHECK(std::abs(squares / n - 3) < 5 * std::sqrt(1296 / 180.0 / n));
 }
 
+TEST_CASE("uniform numbers: none is rounded up to the end that does not belong") {
+  constexpr Real high = 1 + Real(0x1p-20);  // eight floats above 1
+  Tensor t({1000});
+  fill_uniform(t, 1, high, Philox(5, Stream::synthetic));
+  for (const Real v : t.span()) {
+    REQUIRE(v >= 1);
+    REQUIRE(v < high);
+  }
+}
+
 TEST_CASE("normal numbers: the first four moments") {
   Tensor t({400'003});
   fill_normal(t, Philox(6, Stream::synthetic));
