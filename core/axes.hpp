@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/autograd.hpp"
+#include "core/strided.hpp"
 
 namespace fraqat::inline FRAQAT_PRECISION {
 
@@ -37,10 +38,9 @@ struct Reduction {
 
   Reduction(std::string_view op, const Shape& x, const Axes& axes, bool keepdim) : shape(x) {
     for (const int axis : axes.named()) {
-      check(axis >= -x.rank() && axis < x.rank(), '[', op, "] no such axis: got ", axis, " of ", x,
-            "; expected -", x.rank(), " to ", x.rank() - 1);
-      bool& seen = joined[static_cast<std::size_t>(axis < 0 ? axis + x.rank() : axis)];
-      check(!seen, '[', op, "] an axis is named twice: got ", axis, " of ", x);
+      bool& seen = joined[static_cast<std::size_t>(checked_axis(op, x, axis))];
+      check(!seen, '[', op, "] an axis is named twice: got ", axis, " for x ", x,
+            "; expected each once at most");
       seen = true;
     }
     if (axes.named().empty()) joined.fill(true);

@@ -17,7 +17,8 @@ std::string_view name(Isa isa) {
     case Isa::vnni:
       return "vnni";
   }
-  fail(Error::Kind::failed, "[isa] no such instruction set: got ", static_cast<int>(isa));
+  fail(Error::Kind::failed, "[isa] no such instruction set: got ", static_cast<int>(isa),
+       "; expected generic, avx2, avx512 or vnni");
 }
 
 bool supported([[maybe_unused]] Isa isa) {

@@ -36,6 +36,7 @@ void copy_strided(const Shape& shape, Real* to, const Strides& to_strides, const
 }
 
 int checked_axis(std::string_view who, const Shape& x, int axis) {
+  check(x.rank() > 0, "[", who, "] no such axis: got ", axis, " for a scalar; expected none");
   check(axis >= -x.rank() && axis < x.rank(), "[", who, "] no such axis: got ", axis, " for x ", x,
         "; expected -", x.rank(), " to ", x.rank() - 1);
   return axis < 0 ? axis + x.rank() : axis;

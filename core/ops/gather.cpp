@@ -73,6 +73,8 @@ Var gather(const Var& x, const Tensor& indices, int axis) {
   check(indices.size() > 0, "[gather] no indices: got ", indices.shape(),
         "; expected extents of 1 or more");
   check_indices("gather", "position", indices, from[axis]);
+  check(from.rank() - 1 + indices.rank() <= Shape::max_rank, "[gather] too many dimensions: got x ",
+        from, " and indices ", indices.shape(), "; expected a result of at most ", Shape::max_rank);
   std::array<Index, 2 * Shape::max_rank> dims{};
   auto end = std::copy_n(from.dims().begin(), axis, dims.begin());
   end = std::copy(indices.shape().dims().begin(), indices.shape().dims().end(), end);

@@ -143,6 +143,8 @@ Var matmul(const Var& a, const Var& b, const MatmulOptions& turn) {
   check(u[turn.transpose_a ? -2 : -1] == v[turn.transpose_b ? -1 : -2],
         "[matmul] inner sizes differ: got ", u, turn.transpose_a ? " transposed" : "", " and ", v,
         turn.transpose_b ? " transposed" : "", "; expected a[..., m, k] and b[..., k, n]");
+  check_not_empty("matmul", std::array{&a, &b});  // here, lest reshape does so in its own name
+
   if (u.rank() > 2 && v.rank() == 2 && !turn.transpose_a) {  // the batch is more rows
     const Var rows = matmul(reshape(a, {-1, u[-1]}), b, turn);
     std::array<Index, Shape::max_rank> dims{};

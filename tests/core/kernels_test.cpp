@@ -158,6 +158,13 @@ TEST_CASE("max pool: both ways equal the definition") {
   });
 }
 
+TEST_CASE("isa: a number that is none has no name") {
+  CHECK_THROWS_WITH_AS(name(static_cast<Isa>(9)),
+                       "[isa] no such instruction set: got 9; expected generic, avx2, avx512 or "
+                       "vnni",
+                       Error);
+}
+
 TEST_CASE("isa: FRAQAT_ISA chooses, and refuses what it cannot have") {
   CHECK(choose_isa("") == detected_isa());
   CHECK(choose_isa("generic") == Isa::generic);

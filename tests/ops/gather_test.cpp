@@ -105,7 +105,9 @@ TEST_CASE("gather: bad indices are refused") {
   CHECK_THROWS_WITH_AS(op::gather(x, Tensor({1}, Real(0)), 2),
                        "[gather] no such axis: got 2 for x [3, 4]; expected -2 to 1", Error);
   CHECK_THROWS_WITH_AS(op::gather(x, Tensor({1, 1, 1, 1, 1}, Real(0)), 1),
-                       "[shape] too many dimensions: got 6; expected at most 5", Error);
+                       "[gather] too many dimensions: got x [3, 4] and indices [1, 1, 1, 1, 1]; "
+                       "expected a result of at most 5",
+                       Error);
   CHECK_THROWS_WITH_AS(op::embedding(Var(Tensor({3}, Real(0))), Tensor({1}, Real(0))),
                        "[embedding] no table: got [3]; expected table[rows, width]", Error);
 }

@@ -135,6 +135,9 @@ TEST_CASE("matmul: what cannot be multiplied is refused") {
       "[matmul] batches differ: got [2, 2, 3] and [5, 3, 4]; expected equal extents before the "
       "last two, or 1",
       Error);
+  CHECK_THROWS_WITH_AS(op::matmul(Var(Tensor({2, 0, 3})), Var(Tensor({3, 4}, Real(0)))),
+                       "[matmul] an empty tensor: got [2, 0, 3]; expected extents of 1 or more",
+                       Error);
 }
 
 }  // namespace fraqat::matmul_test

@@ -85,11 +85,17 @@ void check_reduction(std::string_view name, const Reducing& op) {
   const std::string who = '[' + std::string(name) + "] ";
   const Var x(Tensor({2, 3}, Real(0)));
   CHECK_THROWS_WITH_AS(op.f(x, {2}, false),
-                       (who + "no such axis: got 2 of [2, 3]; expected -2 to 1").c_str(), Error);
+                       (who + "no such axis: got 2 for x [2, 3]; expected -2 to 1").c_str(), Error);
   CHECK_THROWS_WITH_AS(op.f(x, {-3}, false),
-                       (who + "no such axis: got -3 of [2, 3]; expected -2 to 1").c_str(), Error);
+                       (who + "no such axis: got -3 for x [2, 3]; expected -2 to 1").c_str(),
+                       Error);
+  CHECK_THROWS_WITH_AS(op.f(Var(Tensor::scalar(0)), {0}, false),
+                       (who + "no such axis: got 0 for a scalar; expected none").c_str(), Error);
   CHECK_THROWS_WITH_AS(op.f(x, {1, -1}, false),
-                       (who + "an axis is named twice: got -1 of [2, 3]").c_str(), Error);
+                       (who + "an axis is named twice: got -1 for x [2, 3]; expected each once at "
+                              "most")
+                           .c_str(),
+                       Error);
 }
 
 void reduction_as_pytorch(std::string_view name, const Reducing& op) {
