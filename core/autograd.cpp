@@ -1,5 +1,7 @@
 #include "core/autograd.hpp"
 
+#include <algorithm>
+
 namespace fraqat::inline FRAQAT_PRECISION {
 namespace {
 
@@ -69,10 +71,17 @@ bool each_op_is_seen() {
 }
 
 void Tape::backward(const Var& loss) {
-  check(records_ == Records::gradients, "[backward] this tape records a graph, not gradients");
+  check(records_ == Records::gradients,
+        "[backward] no gradients on this tape: got Records::graph; expected Records::gradients");
   check(loss.value().size() == 1, "[backward] the loss is no scalar: got shape ", loss.shape(),
         "; expected one element; try sum or mean");
-  check(loss.wants_grad(), "[backward] the loss depends on nothing that wants a gradient");
+  check(loss.wants_grad(),
+        "[backward] the loss depends on nothing that wants a gradient: got a constant; expected a "
+        "function of a variable that does");
+  const auto gives_loss = [&](const auto& node) { return node->output().id() == loss.id(); };
+  check(std::any_of(nodes_.rbegin(), nodes_.rend(), gives_loss),  // mostly the last one does
+        "[backward] the loss was not computed on this tape: got the output of none of its ",
+        nodes_.size(), " nodes; expected that of one; try a new Tape: one can be walked once");
   loss.accumulate(Tensor(loss.shape(), Real(1)));
   for (; !nodes_.empty(); nodes_.pop_back()) {
     Node& node = *nodes_.back();

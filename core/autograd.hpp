@@ -135,9 +135,9 @@ class Tape {
   static Tape* current();
   Records records() const { return records_; }
 
-  /// Gradients of the scalar `loss` for every variable that wants one, added to
-  /// those that are there.  Each node is destroyed after its backward, which
-  /// returns its memory, so a tape can be walked once.
+  /// Gradients of the scalar `loss`, the output of a node of this tape, for every
+  /// variable that wants one, added to those that are there.  Each node is destroyed
+  /// after its backward, which returns its memory, so a tape can be walked once.
   void backward(const Var& loss);
 
   using Nodes = std::vector<std::unique_ptr<Node>, PoolAllocator<std::unique_ptr<Node>>>;

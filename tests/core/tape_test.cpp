@@ -161,16 +161,40 @@ TEST_CASE("tape: what cannot be differentiated is refused") {
   const Var a = numbers({1, 2});
   Tape graph(Tape::Records::graph);
   CHECK_THROWS_WITH_AS(graph.backward(op::sum(a)),
-                       "[backward] this tape records a graph, not gradients", Error);
+                       "[backward] no gradients on this tape: got Records::graph; expected "
+                       "Records::gradients",
+                       Error);
   Tape tape;
   CHECK_THROWS_WITH_AS(tape.backward(a),
                        "[backward] the loss is no scalar: got shape [2]; expected one element; "
                        "try sum or mean",
                        Error);
   CHECK_THROWS_WITH_AS(tape.backward(op::sum(numbers({1}, false))),
-                       "[backward] the loss depends on nothing that wants a gradient", Error);
+                       "[backward] the loss depends on nothing that wants a gradient: got a "
+                       "constant; expected a function of a variable that does",
+                       Error);
   CHECK_THROWS_WITH_AS(a.accumulate(Tensor({3}, Real(0))),
                        "[backward] gradient of the wrong shape: got [3]; expected [2]", Error);
+}
+
+TEST_CASE("tape: a loss of another tape, or of one that was walked, is refused") {
+  const Var a = numbers({2});
+  Var stale;
+  {
+    const Tape tape;
+    stale = op::mul(a, a);
+  }
+  Tape tape;
+  const Var y = op::mul(a, a);
+  CHECK_THROWS_WITH_AS(tape.backward(stale),
+                       "[backward] the loss was not computed on this tape: got the output of none "
+                       "of its 1 nodes; expected that of one; try a new Tape: one can be walked "
+                       "once",
+                       Error);
+  CHECK_FALSE(stale.grad());
+  tape.backward(y);
+  CHECK_THROWS_AS(tape.backward(y), Error);
+  CHECK(list(a.grad()) == std::vector<Real>{4});
 }
 
 TEST_CASE("var: none is an empty value and takes no changes") {
