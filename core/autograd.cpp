@@ -22,20 +22,20 @@ Var::Var(Tensor value, bool wants_grad)
 
 const Tensor& Var::value() const { return state_ ? state_->value : no_tensor; }
 
-Tensor& Var::value() {
-  check(state_ != nullptr, "[var] value of none cannot be changed");
-  return state_->value;
-}
+Tensor& Var::value() { return state_of("value").value; }
 
 const Tensor& Var::grad() const { return state_ ? state_->grad : no_tensor; }
 
-Tensor& Var::grad() {
-  check(state_ != nullptr, "[var] gradient of none cannot be changed");
-  return state_->grad;
-}
+Tensor& Var::grad() { return state_of("gradient").grad; }
 
 void Var::clear_grad() const {
   if (state_) state_->grad = Tensor();
+}
+
+Var::State& Var::state_of(std::string_view part) const {
+  check(state_ != nullptr, "[var] the ", part,
+        " of none cannot be changed: got no variable; expected one; try Var(tensor)");
+  return *state_;
 }
 
 const std::string& Var::name() const { return state_ ? state_->name : no_name; }
@@ -43,7 +43,7 @@ const std::string& Var::name() const { return state_ ? state_->name : no_name; }
 void Var::accumulate(Tensor contribution) const {
   check(contribution.shape() == shape(), "[backward] gradient of the wrong shape: got ",
         contribution.shape(), "; expected ", shape());
-  Tensor& grad = state_->grad;
+  Tensor& grad = state_of("gradient").grad;
   if (!grad) {
     grad = std::move(contribution);
     return;
@@ -52,7 +52,16 @@ void Var::accumulate(Tensor contribution) const {
   add_in_place(grad, contribution);
 }
 
+void Attributes::fail_without(std::string_view name) const {
+  std::string known;
+  for (const auto& [key, value] : items_) known += (known.empty() ? "" : ", ") + key;
+  fail(Error::Kind::failed, "[attributes] no such attribute of the type asked for: got \"", name,
+       "\"; expected one of ", known);
+}
+
 void check_not_empty(std::string_view op, std::span<const Var* const> inputs) {
+  check(static_cast<bool>(*inputs.front()), "[", op,
+        "] an operand is none: got no tensor; expected one");
   for (const Var* input : inputs)
     check(!*input || input->value().size() > 0, "[", op, "] an empty tensor: got ", input->shape(),
           "; expected extents of 1 or more");

@@ -34,11 +34,11 @@ class Var {
   void clear_grad() const;
 
   bool wants_grad() const { return state_ && state_->wants_grad; }
-  void set_wants_grad(bool wants) { state_->wants_grad = wants; }
+  void set_wants_grad(bool wants) { state_of("wish for a gradient").wants_grad = wants; }
 
   /// Name of a parameter ("features.0.weight"); empty for everything else.
   const std::string& name() const;
-  void set_name(std::string name) { state_->name = std::move(name); }
+  void set_name(std::string name) { state_of("name").name = std::move(name); }
 
   /// Identity, to follow the edges of a recorded graph.
   const void* id() const { return state_.get(); }
@@ -53,6 +53,10 @@ class Var {
     bool wants_grad = false;
     std::string name;
   };
+
+  /// The state, to change its `part`; an Error for "none".
+  State& state_of(std::string_view part) const;
+
   std::shared_ptr<State> state_;
 };
 
@@ -82,12 +86,14 @@ class Attributes {
     for (const auto& [key, value] : items_)
       if (key == name)
         if (const T* found = std::get_if<T>(&value)) return *found;
-    fail(Error::Kind::failed, "[attributes] no attribute \"", name, "\" of the type asked for");
+    fail_without(name);
   }
 
   const std::vector<std::pair<std::string, Value>>& items() const { return items_; }
 
  private:
+  [[noreturn]] void fail_without(std::string_view name) const;
+
   std::vector<std::pair<std::string, Value>> items_;
 };
 
@@ -261,7 +267,8 @@ class ListNode final : public Node {
 };
 
 /// Refuses inputs with an extent of 0 in the name of `op`: here, for all ops at
-/// once, so that no op has to say what it makes of them.  "None" is no input.
+/// once, so that no op has to say what it makes of them.  "None" is no input, but
+/// may not be the first.
 void check_not_empty(std::string_view op, std::span<const Var* const> inputs);
 
 /// The result of `forward`, shown to the watch if there is one.

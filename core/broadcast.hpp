@@ -35,7 +35,7 @@ template <class F, class First, class... Rest>
 Tensor map_broadcast(std::string_view op, F f, const First& first, const Rest&... rest) {
   Shape shape = first.shape();
   ((shape = broadcast_shape(op, shape, rest.shape())), ...);
-  check((first && ... && rest), '[', op, "] an operand is none; expected a tensor");
+  check((first && ... && rest), '[', op, "] an operand is none: got no tensor; expected one");
   return map_to(shape, f, first, rest...);
 }
 

@@ -33,6 +33,8 @@ template <class Rule>
 Var mean_loss(const Rule& rule, const Var& x, const Tensor& targets) {
   check(x.shape() == targets.shape(), "[", Rule::name, "] shapes differ: got ", x.shape(),
         " and targets ", targets.shape(), "; expected equal shapes");
+  check(static_cast<bool>(targets), "[", Rule::name,  // which has the shape of a scalar
+        "] no targets: got an empty tensor; expected ", x.shape());
   return apply(MeanLoss<Rule>{rule, targets}, x);
 }
 

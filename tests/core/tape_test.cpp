@@ -135,7 +135,9 @@ TEST_CASE("tape: a graph records everything, in order, with its edges") {
   CHECK(attributes.get<double>("low") == -1);
   CHECK(attributes.get<double>("high") == 3);
   CHECK_THROWS_WITH_AS(attributes.get<double>("middle"),
-                       "[attributes] no attribute \"middle\" of the type asked for", Error);
+                       "[attributes] no such attribute of the type asked for: got \"middle\"; "
+                       "expected one of low, high",
+                       Error);
   CHECK_THROWS_AS(attributes.get<Index>("low"), Error);
 }
 
@@ -197,6 +199,13 @@ TEST_CASE("tape: a loss of another tape, or of one that was walked, is refused")
   CHECK(list(a.grad()) == std::vector<Real>{4});
 }
 
+TEST_CASE("tape: an op of none is refused") {
+  CHECK_THROWS_WITH_AS(op::relu(Var()), "[relu] an operand is none: got no tensor; expected one",
+                       Error);
+  CHECK_THROWS_AS(op::sum(Var()), Error);
+  CHECK_THROWS_AS(op::add(Var(), Var()), Error);
+}
+
 TEST_CASE("var: none is an empty value and takes no changes") {
   Var none;
   CHECK_FALSE(none);
@@ -204,8 +213,14 @@ TEST_CASE("var: none is an empty value and takes no changes") {
   CHECK_FALSE(std::as_const(none).value());
   CHECK_FALSE(std::as_const(none).grad());
   CHECK(none.name().empty());
-  CHECK_THROWS_WITH_AS(none.value(), "[var] value of none cannot be changed", Error);
-  CHECK_THROWS_WITH_AS(none.grad(), "[var] gradient of none cannot be changed", Error);
+  CHECK_THROWS_WITH_AS(none.value(),
+                       "[var] the value of none cannot be changed: got no variable; expected one; "
+                       "try Var(tensor)",
+                       Error);
+  CHECK_THROWS_AS(none.grad(), Error);
+  CHECK_THROWS_AS(none.set_wants_grad(true), Error);
+  CHECK_THROWS_AS(none.set_name("x"), Error);
+  CHECK_THROWS_AS(none.accumulate(Tensor::scalar(1)), Error);
 }
 
 }  // namespace fraqat::tape_test

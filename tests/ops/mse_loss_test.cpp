@@ -17,4 +17,9 @@ TEST_CASE("mse_loss: by hand") {
   CHECK(test::numbers(x.grad()) == std::vector<Real>{-2, 1});
 }
 
+TEST_CASE("mse_loss: no targets are refused, for a scalar too") {
+  CHECK_THROWS_WITH_AS(op::mse_loss(Var(Tensor::scalar(1)), Tensor()),
+                       "[mse_loss] no targets: got an empty tensor; expected []", Error);
+}
+
 }  // namespace fraqat::mse_loss_test

@@ -1,6 +1,7 @@
 #include "tests/support/elementwise.hpp"
 
 #include <cmath>
+#include <utility>
 
 namespace fraqat::test {
 namespace {
@@ -114,8 +115,9 @@ void check_binary(std::string_view name, const Binary& op) {
                               "aligned at the end, are equal or 1")
                            .c_str(),
                        Error);
-  CHECK_THROWS_WITH_AS(op.f(matrix, Var()), (who + "an operand is none; expected a tensor").c_str(),
-                       Error);
+  for (const auto& [a, b] : {std::pair(matrix, Var()), std::pair(Var(), matrix)})
+    CHECK_THROWS_WITH_AS(op.f(a, b),
+                         (who + "an operand is none: got no tensor; expected one").c_str(), Error);
 }
 
 void binary_as_pytorch(std::string_view name, const Binary& op) {
