@@ -129,6 +129,7 @@ Var Recurrent<Cell>::forward(const Var& x) {
   const Index in = cell.ih.weight.shape()[1];
   check(x.shape().rank() == 3 && x.shape()[2] == in, "[Recurrent] input does not fit: got x ",
         x.shape(), "; expected x[N, T, ", in, ']');
+  check_not_empty("Recurrent", std::array{&x});
   const Index n = x.shape()[0], steps = x.shape()[1];
   const Var projected = cell.ih(x);
   typename Cell::State state = cell.zeros(n);

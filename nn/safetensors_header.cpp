@@ -186,12 +186,13 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     for (std::size_t i = 0; i < field_names.size(); ++i)
       require(seen_[i], "missing field", "no ", field_names[i],
               "; expected dtype, shape and data_offsets");
+    constexpr auto most_bytes = static_cast<std::uint64_t>(Shape::max_size);
     std::array<Index, Shape::max_rank> dims{};
     std::uint64_t bytes = static_cast<std::uint64_t>(dtype_bytes(item_.dtype));
     for (std::size_t i = 0; i < shape_.size(); ++i) {
       require(shape_[i] > 0, "empty shape", "an extent of 0; expected 1 or more");
-      require(shape_[i] <= largest_exact_number / bytes, "overflowing shape", "an extent of ",
-              shape_[i], "; expected at most 2^53 bytes in all");
+      require(shape_[i] <= most_bytes / bytes, "overflowing shape", "an extent of ", shape_[i],
+              "; expected at most ", most_bytes, " bytes in all");
       bytes *= shape_[i];
       dims[i] = static_cast<Index>(shape_[i]);
     }

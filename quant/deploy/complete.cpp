@@ -60,12 +60,16 @@ class Check {
             " to ", value.grid.hi);
   }
 
+  Index extent(Index n) const {
+    require(n >= 1 && n <= max_extent, "extent out of range: got ", n, "; expected 1 to ",
+            max_extent);
+    return n;
+  }
+
   void size(const Shape& shape) const {
     Index elements = 1;
-    for (const Index extent : shape.dims()) {
-      require(extent >= 1 && extent <= max_extent, "extent out of range: got ", extent,
-              "; expected 1 to ", max_extent);
-      elements *= extent;
+    for (const Index n : shape.dims()) {
+      elements *= extent(n);
       require(elements <= max_elements, "too many elements: got ", shape, "; expected at most ",
               max_elements);
     }
@@ -158,13 +162,13 @@ class Check {
   }
 
   // Positions of a window of `extent` pixels along an axis of `size`.
-  Index positions(Index size, Index extent, Index stride, Index padding) const {
+  Index positions(Index size, Index window, Index stride, Index padding) const {
     require(stride >= 1 && stride <= max_extent && padding >= 0 && padding <= max_extent,
             "impossible window: got stride ", stride, " and padding ", padding);
-    const Index room = size + 2 * padding - extent;
-    require(room >= 0, "window larger than the image: got ", extent, " over ", size,
+    const Index room = size + 2 * padding - window;
+    require(room >= 0, "window larger than the image: got ", window, " over ", size,
             " with padding ", padding);
-    return room / stride + 1;
+    return extent(room / stride + 1);
   }
 
   Shape shape_of(const Conv2d& c) const {
@@ -225,7 +229,7 @@ class Check {
                 p.after <= max_extent,
             "impossible padding: got ", p.before, " and ", p.after, " around ", x);
     std::vector<Index> dims(x.dims().begin(), x.dims().end());
-    dims.back() += p.before + p.after;
+    dims.back() = extent(dims.back() + p.before + p.after);
     return Shape(dims);
   }
 

@@ -193,8 +193,12 @@ std::vector<Row> offset_rows() {
       {"offsets-beyond", safetensors_file(bytes("[5]", "[0,5]"), "abcd"),
        "data of \"w\" is beyond the file: got data_offsets to 5"},
       {"offsets-far-beyond",
+       safetensors_file(bytes("[70368744177664]", "[0,70368744177664]"), "abcd"),
+       "beyond the file: got data_offsets to 70368744177664"},
+      {"shape-far-beyond",
        safetensors_file(bytes("[9007199254740992]", "[0,9007199254740992]"), "abcd"),
-       "beyond the file: got data_offsets to 9007199254740992"},
+       "overflowing shape of \"w\": got an extent of 9007199254740992; expected at most "
+       "70368744177664"},
       {"offsets-from-1", safetensors_file(bytes("[3]", "[1,4]"), "abcd"), "before \"w\": got"},
       {"length-short", safetensors_file(bytes("[5]", "[0,4]"), "abcd"), "got 4 bytes; expected 5"},
       {"length-long", safetensors_file(bytes("[3]", "[0,4]"), "abcd"), "got 4 bytes; expected 3"},

@@ -310,7 +310,7 @@ TEST_CASE("sweep: the sweeps that come with fraqat load, every row of them") {
     CAPTURE(name);
     const Sweep sweep = load_sweep(name, {});
     CHECK(sweep.name == name);
-    CHECK(sweep.rows.size() > 3);
+    CHECK(sweep.rows.size() > 0);
     ++sweeps;
   }
   CHECK(sweeps >= 10);

@@ -38,6 +38,9 @@ void check_sequence(Layer& layer, Layer& last) {
   CHECK(test::numbers(last(Var(x)).value()) == test::numbers(layer.cell.output(state).value()));
   CHECK_THROWS_WITH_AS(layer(Var(Tensor({2, 3}, Real(0)))),
                        "[Recurrent] input does not fit: got x [2, 3]; expected x[N, T, 3]", Error);
+  CHECK_THROWS_WITH_AS(layer(Var(Tensor({2, 0, 3}))),
+                       "[Recurrent] an empty tensor: got [2, 0, 3]; expected extents of 1 or more",
+                       Error);
 }
 
 }  // namespace
