@@ -52,13 +52,6 @@ void Var::accumulate(Tensor contribution) const {
   add_in_place(grad, contribution);
 }
 
-void Attributes::fail_without(std::string_view name) const {
-  std::string known;
-  for (const auto& [key, value] : items_) known += (known.empty() ? "" : ", ") + key;
-  fail(Error::Kind::failed, "[attributes] no such attribute of the type asked for: got \"", name,
-       "\"; expected one of ", known);
-}
-
 void check_not_empty(std::string_view op, std::span<const Var* const> inputs) {
   check(static_cast<bool>(*inputs.front()), "[", op,
         "] an operand is none: got no tensor; expected one");
