@@ -1,6 +1,5 @@
 #pragma once
 
-#include <utility>
 #include <vector>
 
 #include "models/run/session.hpp"
@@ -10,25 +9,6 @@ namespace fraqat::run {
 
 /// All batch norms of `model`, in order of visit.
 std::vector<nn::BatchNorm*> norms_of(nn::Module& model);
-
-/// Lets batch norm use the batch's statistics and keep its own.
-class StatisticsKept {
- public:
-  explicit StatisticsKept(nn::Module& model) {
-    for (nn::BatchNorm* norm : norms_of(model)) {
-      norms_.emplace_back(norm, norm->options.momentum);
-      norm->options.momentum = 0;
-    }
-  }
-  ~StatisticsKept() {
-    for (const auto& [norm, momentum] : norms_) norm->options.momentum = momentum;
-  }
-  StatisticsKept(const StatisticsKept&) = delete;
-  StatisticsKept& operator=(const StatisticsKept&) = delete;
-
- private:
-  std::vector<std::pair<nn::BatchNorm*, Real>> norms_;
-};
 
 /// The last word on the running statistics of every batch norm, for the network as it
 /// is now.  What was trained is measured anew (reestimate_batch_norm).  What was not keeps

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "data/loader.hpp"
-#include "models/run/batch_norm.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/training.hpp"
 #include "nn/state.hpp"
@@ -44,7 +43,6 @@ Score evaluate_as_trained(nn::Module& model, const Recipe& recipe,
                           const std::shared_ptr<const data::Dataset>& dataset) {
   std::vector<std::pair<Tensor*, Tensor>> before;
   for (auto& [name, buffer] : nn::buffers(model)) before.emplace_back(buffer, buffer->clone());
-  const StatisticsKept kept(model);
   std::uint32_t batch = 0;
   const Score result = score(dataset, recipe.batch, [&](const Tensor& images) {
     const TrainingStep step({recipe.seed, 0, batch++});

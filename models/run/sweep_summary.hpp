@@ -29,8 +29,8 @@ struct SummaryRow {
     std::uint64_t seed = 0;
     SizePoint point;
     double weight_bits = 0, activation_bits = 0, full_accuracy = 0, seconds = 0;
-    double fractional = 0, searched = 0,
-           rounded = 0;  // accuracy on the way of the learned arm; NaN for others
+    // Accuracy on the way of the learned arm; NaN for others.
+    double fractional = 0, searched = 0, rounded = 0;
     std::string hash;
     bool verified = true;
   };

@@ -10,6 +10,25 @@
 namespace fraqat::run {
 namespace {
 
+/// Lets batch norm use the batch's statistics and keep its own.
+class StatisticsKept {
+ public:
+  explicit StatisticsKept(nn::Module& model) {
+    for (nn::BatchNorm* norm : norms_of(model)) {
+      norms_.emplace_back(norm, norm->options.momentum);
+      norm->options.momentum = 0;
+    }
+  }
+  ~StatisticsKept() {
+    for (const auto& [norm, momentum] : norms_) norm->options.momentum = momentum;
+  }
+  StatisticsKept(const StatisticsKept&) = delete;
+  StatisticsKept& operator=(const StatisticsKept&) = delete;
+
+ private:
+  std::vector<std::pair<nn::BatchNorm*, Real>> norms_;
+};
+
 bool learns(nn::Module& model) {
   const std::vector<quant::Quantizer*> all = quant::quantizers(model);
   return std::any_of(all.begin(), all.end(),

@@ -139,6 +139,16 @@ TEST_CASE("every policy: what is priced, and what a bit everywhere costs then") 
   CHECK(right > 0);
 }
 
+TEST_CASE("every policy: with fractional widths, every batch draws its own") {
+  const run::Recipe recipe = recipe_of("stochastic");  // at 4.5, two batches
+  const Beginning at(recipe);
+  const auto& test = (*at.session).test();
+  const double drawn = run::evaluate_as_trained(*at.model, recipe, test).loss;
+  CHECK(drawn == run::evaluate_as_trained(*at.model, recipe, test).loss);
+  const TrainingStep one({recipe.seed, 0, 0});
+  CHECK(drawn != run::evaluate(*at.model, test, recipe.batch).loss);
+}
+
 TEST_CASE("every policy: the temperature falls as the recipe says, entropy is paid for") {
   run::Recipe recipe = recipe_of("logits-mixture");
   recipe.temperature_start = 2;
