@@ -7,6 +7,7 @@
 #include <iostream>
 #include <limits>
 
+#include "models/run/report_data.hpp"
 #include "tools/terminal.hpp"
 
 namespace fraqat::tools {
@@ -76,11 +77,10 @@ std::string budget_text(const Json& result) {
 }
 
 bool is_over_budget(const Json& result) {
-  constexpr double slack = 1 + 1e-9;  // of sums of bits
   const auto budgets = result.find("budget");
   return budgets != result.end() && budgets->is_object() &&
          std::any_of(budgets->begin(), budgets->end(), [&](const Json& budget) {
-           return number(budget, "reached") > slack * number(budget, "target");
+           return !run::keeps_budget(number(budget, "reached"), number(budget, "target"));
          });
 }
 

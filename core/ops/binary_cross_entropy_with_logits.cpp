@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/logistic.hpp"
 #include "core/mean_loss.hpp"
 
 /// L = -(1 / n) sum over all i of t log p + (1 - t) log(1 - p),   p = 1 / (1 + e^-z).
@@ -24,10 +25,7 @@ struct BinaryCrossEntropyWithLogits {
     return std::max(z, Real(0)) + std::log1p(std::exp(-std::abs(z))) - t * z;
   }
 
-  static Real slope(Real z, Real t) {
-    const Real e = std::exp(-std::abs(z));
-    return (z < 0 ? e : Real(1)) / (1 + e) - t;
-  }
+  static Real slope(Real z, Real t) { return logistic(z) - t; }
 };
 
 }  // namespace

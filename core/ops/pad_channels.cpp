@@ -2,6 +2,7 @@
 
 #include "core/elementwise.hpp"
 #include "core/ops.hpp"
+#include "core/strided.hpp"
 
 /// y[..., c] = x[..., c - before], zero where there is no such channel.
 ///
@@ -22,10 +23,7 @@ struct PadChannels {
   Tensor forward(const Tensor& x) {
     shape = x.shape();
     const Index channels = shape[-1], width = before + channels + after;
-    std::array<Index, Shape::max_rank> dims{};
-    std::copy(shape.dims().begin(), shape.dims().end(), dims.begin());
-    dims[static_cast<std::size_t>(shape.rank()) - 1] = width;
-    Tensor y{Shape(std::span(dims).first(static_cast<std::size_t>(shape.rank())))};
+    Tensor y(with_extent(shape, shape.rank() - 1, width));
     parallel_chunks(rows(), grain_rows(width), [&](Index begin, Index end) {
       for (Index r = begin; r < end; ++r) {
         Real* out = std::fill_n(y.data() + r * width, before, Real(0));

@@ -81,7 +81,7 @@ string budget_tile(const RunData& run, const char* kind, const string& name) {
   if (!std::isfinite(target)) return {};
   const auto text = [&](double x) { return target > 100 ? grouped(x) : fixed(x, 3); };
   return tile(text(reached), name + " budget: " + text(target) + " at most",
-              reached <= target * (1 + 1e-9) ? "" : "bad");
+              keeps_budget(reached, target) ? "" : "bad");
 }
 
 /// What rounding the fractional widths took, and training gave back.

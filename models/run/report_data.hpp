@@ -15,6 +15,9 @@ namespace fraqat::run {
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
+/// False if a network costs more than its budget, by more than sums of bits are rounded.
+inline bool keeps_budget(double reached, double target) { return !(reached > target * (1 + 1e-9)); }
+
 /// A line of metrics.jsonl.
 struct Epoch {
   std::string phase;

@@ -44,15 +44,18 @@ class Door(unittest.TestCase):
         self.assertIn("Usage", result.stderr)
 
     def test_unknown_command(self):
-        self.refused("trian", text='unknown command: got "trian"; try fraqat train')
+        self.refused("trian", text='unknown command: got "trian"; expected one of doctor, data, ')
+        self.refused("trian", text="gradcheck; try fraqat train")
         self.refused("zzzzzz", text="try fraqat --help")
         self.refused("--json", text="expected a command first")
         self.refused("", text="unknown command")
         self.refused("tr\nain", text='"tr\\x0aain"')
 
     def test_bad_options(self):
+        self.refused("doctor", "--jsno", text='got "--jsno"; expected one of --help, --json, ')
         self.refused("doctor", "--jsno", text="try --json or fraqat doctor --help")
-        self.refused("doctor", "surplus", text='unknown argument: got "surplus"')
+        self.refused("doctor", "surplus",
+                     text='unknown argument: got "surplus"; expected no more; try fraqat')
         for wrong in ("0", "2x", "2.5", "-1", ""):
             self.refused("doctor", "--threads", wrong, text=f'--threads: got "{wrong}"; expected a '
                          "whole number from 1 to 1024; try fraqat doctor --help")
@@ -60,7 +63,7 @@ class Door(unittest.TestCase):
         self.refused("bench", "train", "--range", "foo",
                      text='got "foo"; expected one of minmax, mse, learned; try')
         self.refused("bench", "trian", "--threads", "1",
-                     text='unknown command: got "trian"; try train or')
+                     text='got "trian"; expected one of train, eval, conv; try train or')
         self.refused("train", "--resume", "x", "--seed", "1", text="got both; expected one of them")
         self.refused("export", "x", "--to", "fraqat", text="--out is required: got none")
         self.refused("data", text="ACTION")
