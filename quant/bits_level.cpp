@@ -85,7 +85,11 @@ class StepBits final : public BitPolicy {
     const Var nats = op::softplus(op::sub(step_->log_range, step_->log_step));
     Var b = op::mul(nats, number(1 / std::numbers::ln2));
     if (step_->coding != Coding::natural) b = op::add(b, number(1));
-    return op::clip(b, static_cast<Real>(step_->widths.lowest()), static_cast<Real>(widest()));
+    const auto low = static_cast<Real>(step_->widths.lowest()), high = static_cast<Real>(widest());
+    // project() puts b on an end, but for rounding; clip would take its gradient beyond.
+    constexpr Real rounding = Real(1e-5);
+    const Real off = std::clamp(b.value()[0], low, high) - b.value()[0];
+    return std::abs(off) < rounding ? op::add(b, number(off)) : op::clip(b, low, high);
   }
 
   int hard(Index = 0) const override { return nearest_width(step_->widths, bits()); }

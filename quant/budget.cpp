@@ -180,14 +180,30 @@ void BudgetedBits::step(double progress) {
   Step trial(*this);
   multiplier_->find(constraints_, trial);
   take_step();
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    const double use = parts_[i].sum->value(widths_) / budgets_[parts_[i].budget].target;
-    highest_[parts_[i].budget] = std::max(highest_[parts_[i].budget], use);
-    limited_[parts_[i].budget] += !constraints_[i].met;
+  for (std::size_t b = 0; b < budgets_.size(); ++b) {
+    bool met = true;
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      if (parts_[i].budget != b) continue;
+      highest_[b] = std::max(highest_[b], use_of(parts_[i]));
+      met &= constraints_[i].met;
+    }
+    limited_[b] += !met;
   }
   if (progress < 1 - options_.tail) return;
   ++tail_steps_;
   add_to_tail();
+}
+
+double BudgetedBits::use_of(const Part& part) const {
+  return part.sum->value(widths_) / budgets_[part.budget].target;
+}
+
+double BudgetedBits::highest_use(std::size_t budget) const {
+  if (steps_ > 0) return highest_[budget];
+  double highest = 0;
+  for (const Part& part : parts_)
+    if (part.budget == budget) highest = std::max(highest, use_of(part));
+  return highest;
 }
 
 bool BudgetedBits::met() const {

@@ -59,8 +59,8 @@ class BudgetedBits {
   bool met() const;
   Index limited_steps(std::size_t budget) const { return limited_[budget]; }
 
-  /// The largest cost that a step has left, as a part of the budget.
-  double highest_use(std::size_t budget) const { return highest_[budget]; }
+  /// The largest cost that a step has left, of no step that of the start, as a part of the budget.
+  double highest_use(std::size_t budget) const;
 
   /// At the widths of the moment.
   double cost(std::size_t budget) const;
@@ -105,6 +105,7 @@ class BudgetedBits {
   void take_slopes();
   void take_step();
   void add_to_tail();
+  double use_of(const Part& part) const;
   void prepare(Item& item) const;
   void move(Item& item, std::size_t k, std::span<const Constraint> prices);
   template <class Self, class Each>

@@ -7,9 +7,10 @@ namespace fraqat::inline FRAQAT_PRECISION::quant {
 
 namespace {
 
+constexpr Real half = Real(0.5001);  // and what division rounds
+
 /// Half of what codes that are next to each other are apart, for each row.
 Tensor half_steps(const Quantizer::Info& info, const Tensor& p, const Tensor& scale) {
-  constexpr Real half = Real(0.5001);  // and what division rounds
   const Index count = p.dim(-1);
   Tensor reach({scale.dim(1)}, Real(0));
   for (Index j = 0; j < count; ++j) {
@@ -77,7 +78,8 @@ Var Quantizer::quantize_to_widths(const Var& x, const Ranges& ranges,
                                   const BitPolicy::Choice& choice, bool relu,
                                   const Pool& pool) const {
   const Var y = op::fake_quant(x, choice.p, ranges.scale, ranges.zero, options(choice, relu, pool));
-  return damped(x, y, choice.p.value(), ranges.scale.value());
+  if (!is_damped()) return y;
+  return op::dampen(x, y, half_steps(info_, choice.p.value(), ranges.scale.value()), damping_);
 }
 
 op::FakeQuantOptions Quantizer::options(const BitPolicy::Choice& choice, bool relu,
@@ -88,7 +90,10 @@ op::FakeQuantOptions Quantizer::options(const BitPolicy::Choice& choice, bool re
 Var Quantizer::quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits) {
   const auto [scale, zero] = level_range(ranges, bits);
   const Var y = op::level_quant(x, scale, zero, bits, info_.coding);
-  return damped(x, y, Tensor({1}, Real(1)), scale.value().reshape({1, scale.value().size()}));
+  if (!is_damped()) return y;
+  Tensor reach = scale.value().clone();  // levels are a scale apart at any b
+  for (Real& s : reach.span()) s *= half;
+  return op::dampen(x, y, reach, damping_);
 }
 
 /// The range at b bits, [R] each.
@@ -122,10 +127,9 @@ Var Quantizer::level_zero(const Var& zero, const Tensor& bits) const {
   return op::sum(op::mul(zero, Var(weight)), {0});
 }
 
-Var Quantizer::damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const {
+bool Quantizer::is_damped() const {
   const TrainingStep* step = TrainingStep::current();
-  if (damping_ == 0 || !step || !step->noise()) return y;
-  return op::dampen(x, y, half_steps(info_, p, scale), damping_);
+  return damping_ != 0 && step && step->noise();
 }
 
 void Quantizer::check_codes(const Tensor& x, const Tensor& y) const {

@@ -99,7 +99,7 @@ class Quantizer final : public nn::Transform {
   Var quantize_to_level(const Var& x, const Ranges& ranges, const Var& bits);
   Ranges level_range(const Ranges& ranges, const Var& bits) const;
   Var level_zero(const Var& zero, const Tensor& bits) const;
-  Var damped(const Var& x, const Var& y, const Tensor& p, const Tensor& scale) const;
+  bool is_damped() const;
   void check_codes(const Tensor& x, const Tensor& y) const;
 
   Info info_;

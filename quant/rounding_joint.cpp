@@ -35,15 +35,32 @@ std::string in_digits(double number) {
   return text.str();
 }
 
+/// The item without widths that take more bytes than finer ones, as the words of a level count may
+/// in a tensor of few numbers: of what is left, the narrowest takes the least and the widest the
+/// most.
+void drop_dearer(RoundingItem& item, Index elements) {
+  Index least = item.allowed.back().bytes(elements);
+  for (std::size_t i = item.allowed.size(); i-- > 0;) {
+    const Index bytes = item.allowed[i].bytes(elements);
+    least = std::min(least, bytes);
+    if (bytes == least) continue;
+    item.allowed.erase(item.allowed.begin() + static_cast<std::ptrdiff_t>(i));
+    if (!item.losses.empty())
+      item.losses.erase(item.losses.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
 /// Chooses widths for all tensors at once.
 class Joint {
  public:
-  Joint(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
-        const Couples& couples)
+  Joint(std::vector<RoundingItem> items, const std::vector<Budget>& budgets, const Couples& couples)
       : together_(items.size()), groups_(items.size()), limits_(limits_of(budgets)) {
     for (const auto& [a, b] : couples) together_.join(a, b);
     nearest_ = round_each(items, Rounding::nearest, couples).bits;
-    items_ = coupled(items, couples, together_);
+    for (const Limit& limit : limits_)
+      for (const Sum::Term& term : limit.sum->terms)
+        if (limit.sum->bytes && term.stream == Sum::none) drop_dearer(items[term.left], term.count);
+    items_ = coupled(std::move(items), couples, together_);
     for (std::size_t k = 0; k < items_.size(); ++k) groups_.join(k, together_.of(k));
     for (const Limit& limit : limits_)
       for (const Sum::Term& term : limit.sum->terms)

@@ -275,4 +275,17 @@ TEST_CASE(
                        Error);
 }
 
+TEST_CASE("budget: a step that cannot reach a peak is limited once, and none has used the start") {
+  Bench bench(false, 8, {4000, 1000, 800, 400}, {3, 2, 2, 4});
+  BudgetedBits search(bench.all(), three_budgets(1e6, 1e9, 300), {1e-6, 0, 0.4});
+  CHECK(search.highest_use(2) == doctest::Approx(1600.0 / 300));  // at 8 bits
+  for (int i = 1; i <= 5; ++i) {
+    bench.gradients(std::uint32_t(i));
+    search.step(i / 5.0);
+  }
+  CHECK(!search.met());
+  CHECK(search.limited_steps(2) == 5);  // of each of its two sums
+  CHECK(search.limited_steps(0) == 0);
+}
+
 }  // namespace fraqat::budget_test

@@ -318,4 +318,27 @@ TEST_CASE("combinations: what cannot be is refused") {
       Error);
 }
 
+TEST_CASE("combinations: step and range put on an end keep their gradient, whatever the rounding") {
+  for (const Coding coding : {Coding::symmetric, Coding::twos, Coding::natural})
+    for (const double cap : {7.0, 5.5, 4.25}) {
+      Index dead = 0;
+      for (int i = 0; i < 100; ++i) {
+        const quant::RangeOptions options{.coding = coding, .widths = quant::Widths::range(2, 8)};
+        quant::Policies both = quant::step_and_range(options, 8, quant::minmax_range(options));
+        const Real end = Real(0.01 * std::exp(0.07 * i));
+        both.range->observe(
+            Tensor({2}, std::array<Real, 2>{coding == Coding::natural ? Real(0) : -end, end}));
+        both.range->finish();
+        both.bits->limit(cap);
+        Tape tape;
+        const Var b = both.bits->bits_on_tape();
+        CHECK(double(b.value()[0]) <= cap);
+        tape.backward(op::sum(b));
+        dead += both.bits->parameter().grad()[0] == 0;
+      }
+      CAPTURE(cap);
+      CHECK(dead == 0);
+    }
+}
+
 }  // namespace fraqat::combinations_test

@@ -58,4 +58,33 @@ TEST_CASE("damping: 2 strength (x - y) within half a step of a code, for one bit
   }
 }
 
+TEST_CASE("damping: at a level count, too, a weight that is clipped by more is left alone") {
+  for (const int lowest : {1, 2}) {
+    CAPTURE(lowest);
+    const Widths widths = Widths::range(lowest, 4);
+    const quant::RangeOptions range{.coding = Coding::symmetric, .widths = widths};
+    Quantizer q({"conv1.weight_q", quant::Role::weight, 4, Coding::symmetric, widths, 1, 4},
+                quant::fixed_bits(widths, 2), quant::make_range("minmax", range));
+    q.set_mode(Quantizer::Mode::observe);
+    q(Var(Tensor({2}, std::array<Real, 2>{-1, 1})));
+    q.range().finish();
+    q.set_mode(Quantizer::Mode::on);
+    q.freeze(quant::Width::of_levels(3));
+    q.set_damping(strength);
+    const Var weight(Tensor({4}, std::array<Real, 4>{Real(0.3), Real(0.8), Real(1.2), Real(40)}),
+                     true);
+    Tape tape;
+    const TrainingStep step({1, 0, 0});
+    const Var y = q(weight);
+    tape.backward(op::sum(op::mul(y, Var(Tensor({4}, Real(0))))));
+    const double scale = double(y.value()[3]);  // the highest of the codes -1, 0 and 1
+    REQUIRE(scale > 0);
+    for (Index i = 0; i < 4; ++i) {
+      const double off = double(weight.value()[i] - y.value()[i]);
+      const bool near = std::abs(off) < scale / 2;
+      CHECK(weight.grad()[i] == doctest::Approx(near ? 2 * strength * off : 0));
+    }
+  }
+}
+
 }  // namespace fraqat::damping_test

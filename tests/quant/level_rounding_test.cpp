@@ -117,4 +117,20 @@ TEST_CASE("level rounding: to a budget, what trying everything finds") {
   }
 }
 
+TEST_CASE("level rounding: a count whose words take more bytes than finer codes is not chosen") {
+  // One code: of 7 levels in a word of 4 bytes, of 4 or 5 bits in 1.
+  const std::vector<Width> allowed = {2, levels(7), 4, 5};
+  CHECK(levels(7).bytes(1) > Width(5).bytes(1));
+  const std::vector<RoundingItem> items = {{"a", 5, 1, 1, allowed}, {"b", 5, 1, 1, allowed}};
+  const Sum bytes{{{0, Sum::none, 1}, {1, Sum::none, 1}}, 0, 8, true};
+  const std::vector<Budget> two = {{Cost{"bytes", "bytes", {bytes}}, 2}};
+  const quant::Rounded rounded = quant::round_to_budgets(items, two);
+  CHECK(rounded.bits == std::vector<Width>{5, 5});
+  CHECK(quant::within(two, rounded.bits));
+  const std::vector<RoundingItem> no_two = {{"a", 3, 1, 1, {levels(7), 4}},
+                                            {"b", 3, 1, 1, {levels(7), 4}}};
+  CHECK(quant::round_to_budgets(no_two, two).bits == std::vector<Width>{4, 4});
+  CHECK_NOTHROW(quant::check_feasible(no_two, two));
+}
+
 }  // namespace fraqat::level_rounding_test
