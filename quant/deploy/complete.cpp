@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "core/ops.hpp"
 #include "quant/deploy/graph.hpp"
 
 namespace fraqat::deploy {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr Index max_extent = Index{1} << 24;
 constexpr Index max_elements = Index{1} << 28;
+constexpr Index max_in_window = Index{1} << 24;
 constexpr Index max_in_all = Index{1} << 26;  // of all ops, for one image
 
 /// Proves one op, and what its output is.
@@ -163,7 +165,7 @@ class Check {
 
   // Positions of a window of `extent` pixels along an axis of `size`.
   Index positions(Index size, Index window, Index stride, Index padding) const {
-    require(stride >= 1 && stride <= max_extent && padding >= 0 && padding <= max_extent,
+    require(stride >= 1 && stride <= op::max_window && padding >= 0 && padding <= op::max_window,
             "impossible window: got stride ", stride, " and padding ", padding);
     const Index room = size + 2 * padding - window;
     require(room >= 0, "window larger than the image: got ", window, " over ", size,
@@ -178,7 +180,8 @@ class Check {
     require(w.rank() == 4 && c.groups >= 1 && c.groups <= max_extent && w[3] * c.groups == x[2] &&
                 w[0] % c.groups == 0,
             "channels do not fit: got x ", x, ", weight ", w, ", groups ", c.groups);
-    require(c.dilation >= 1 && c.dilation <= max_extent, "impossible dilation: got ", c.dilation);
+    require(c.dilation >= 1 && c.dilation <= op::max_window, "impossible dilation: got ",
+            c.dilation);
     return {positions(x[0], c.dilation * (w[1] - 1) + 1, c.stride, c.padding),
             positions(x[1], c.dilation * (w[2] - 1) + 1, c.stride, c.padding), w[0]};
   }
@@ -208,10 +211,11 @@ class Check {
 
   Shape pooled(Index height, Index width, Index stride, Index padding) const {
     rank(0, 3);
-    require(height >= 1 && height <= max_extent && width >= 1 && width <= max_extent &&
-                padding < std::min(height, width),
-            "impossible window: got ", height, " x ", width, " with padding ", padding);
     const Shape& x = in(0).shape;
+    require(height >= 1 && height <= op::max_window && width >= 1 && width <= op::max_window &&
+                padding < std::min(height, width) && height * width <= max_in_window / x[2],
+            "impossible window: got ", height, " x ", width, " with padding ", padding, " over ",
+            x);
     return {positions(x[0], height, stride, padding), positions(x[1], width, stride, padding),
             x[2]};
   }
