@@ -128,10 +128,11 @@ std::unique_ptr<nn::Module> float_model(const Session& session, ordered_json& ar
   if (take_finished(session, "float", arms)) return load_checkpoint(path).model;
   std::unique_ptr<nn::Module> model = make_model(recipe);
   Score score;
-  if (session.from().empty()) {
+  const std::filesystem::path from = session.from();
+  if (from.empty()) {
     score = train(session, *model, recipe, recipe.float_training, {"float"});
   } else {
-    model = read_float_model(recipe, session.from());
+    model = read_float_model(recipe, from);
     score = evaluate(*model, recipe, session.test());
   }
   save_checkpoint(path, *model, recipe, "float");

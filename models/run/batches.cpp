@@ -12,6 +12,12 @@ data::LoaderOptions loader_options(const Recipe& recipe) {
   return options;
 }
 
+Index batch_with_statistics(const Recipe& recipe, Index samples) {
+  Index batch = recipe.batch;
+  while (batch < samples && samples % batch == 1) ++batch;
+  return batch;
+}
+
 std::shared_ptr<const data::Dataset> augmented(std::shared_ptr<const data::Dataset> set,
                                                const Recipe& recipe) {
   if (recipe.augment == "none") return set;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "data/loader.hpp"
+#include "models/run/batches.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/training.hpp"
 #include "nn/state.hpp"
@@ -44,7 +45,8 @@ Score evaluate_as_trained(nn::Module& model, const Recipe& recipe,
   std::vector<std::pair<Tensor*, Tensor>> before;
   for (auto& [name, buffer] : nn::buffers(model)) before.emplace_back(buffer, buffer->clone());
   std::uint32_t batch = 0;
-  const Score result = score(dataset, recipe.batch, [&](const Tensor& images) {
+  const Index size = batch_with_statistics(recipe, dataset->size());
+  const Score result = score(dataset, size, [&](const Tensor& images) {
     const TrainingStep step({recipe.seed, 0, batch++});
     return model(Var(images)).value();
   });

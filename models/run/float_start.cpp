@@ -1,5 +1,6 @@
 #include "models/run/float_start.hpp"
 
+#include "core/text.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/session.hpp"
 #include "models/weights.hpp"
@@ -16,11 +17,11 @@ std::unique_ptr<nn::Module> read_float_model(const Recipe& recipe,
     return model;
   }
   Loaded loaded = load_checkpoint(path);
-  check_usage(!loaded.quantized, "[train] --from ", name,
+  check_usage(!loaded.quantized, "[train] --from ", in_quotes(name),
               " is no start: got a quantized network; expected the float checkpoint of a run");
   check_usage(loaded.recipe.model == recipe.model && loaded.recipe.data == recipe.data,
-              "[train] --from ", name, " is another network: got ", loaded.recipe.model, " on ",
-              loaded.recipe.data, "; expected ", recipe.model, " on ", recipe.data);
+              "[train] --from ", in_quotes(name), " is another network: got ", loaded.recipe.model,
+              " on ", loaded.recipe.data, "; expected ", recipe.model, " on ", recipe.data);
   return std::move(loaded.model);
 }
 

@@ -58,7 +58,7 @@ void Journal::finish(const std::string& key, const nlohmann::json& said) {
 
 void Journal::write(nn::NamedTensors tensors, nn::Metadata metadata) const {
   metadata["fraqat.format"] = journal_format;
-  metadata["fraqat.notes"] = notes.dump();
+  metadata["fraqat.notes"] = notes.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   nn::SafeTensors file = nn::to_safetensors(tensors, metadata);
   file.sealed = true;
   nn::write_safetensors(path_.string(), file);

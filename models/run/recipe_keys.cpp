@@ -184,6 +184,7 @@ bool Key::in_range(double value) const {
 
 std::string Key::expected() const {
   if (std::holds_alternative<bool*>(field)) return "true or false";
+  if (std::holds_alternative<std::uint64_t*>(field)) return "a whole number from 0 to 2^63 - 1";
   if (std::holds_alternative<std::string*>(field))
     return words.empty() ? "a name of letters, digits, '.', '_' and '-'" : joined(words);
   if (std::holds_alternative<std::vector<double>*>(field))

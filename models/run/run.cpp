@@ -65,7 +65,9 @@ ordered_json finished(const Session& session, ordered_json result) {
     result[key] = last.at(key);
   result["seconds"] = session.seconds();
   result["peak_bytes"] = pool::peak_bytes();
-  write_file_atomically(session.file("run.json").string(), result.dump(2) + "\n");
+  write_file_atomically(
+      session.file("run.json").string(),
+      result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   session.end();
   return result;
 }

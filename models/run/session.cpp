@@ -1,5 +1,6 @@
 #include "models/run/session.hpp"
 
+#include "core/text.hpp"
 #include "models/models.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/recipe_difference.hpp"
@@ -57,6 +58,11 @@ DirectoryLock enter(const std::filesystem::path& folder) {
   return DirectoryLock(folder.string());
 }
 
+std::string hash_of(const fs::path& start) {
+  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;
+  return sha256(read_file(start.string(), most_bytes));
+}
+
 }  // namespace
 
 Session::Session(const Recipe& recipe, const Options& options, Observer& observer)
@@ -69,7 +75,7 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
       journal_(file(journal_name)),
       start_(std::chrono::steady_clock::now()) {
   check_usage(
-      !std::filesystem::exists(file("run.json")), "[run] ", options.out.string(),
+      !std::filesystem::exists(file("run.json")), "[run] ", in_quotes(options.out.string()),
       " holds a finished run: got run.json; expected a new folder; try another --out, or remove it "
       "first");
   for (const auto& folder : {options.out, options.out / "checkpoints"})
@@ -78,29 +84,30 @@ Session::Session(const Recipe& recipe, const Options& options, Observer& observe
 }
 
 void Session::begin() {
-  check_usage(!fs::exists(file(journal_name)), "[run] ", options_.out.string(),
+  check_usage(!fs::exists(file(journal_name)), "[run] ", in_quotes(options_.out.string()),
               " holds an unfinished run: got ", journal_name,
-              "; expected a new folder; try fraqat train --resume ", options_.out.string(),
-              ", or remove it first");
-  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;
-  const std::string from_hash =
-      options_.from.empty() ? "" : sha256(read_file(options_.from.string(), most_bytes));
+              "; expected a new folder; try fraqat train --resume ",
+              in_quotes(options_.out.string()), ", or remove it first");
+  const std::string from = options_.from.empty() ? "" : fs::absolute(options_.from).string();
+  const std::string from_hash = from.empty() ? "" : hash_of(from);
   write_file_atomically(file("recipe.toml").string(), to_toml(recipe_));
   write_file_atomically(file("metrics.jsonl").string(), std::string_view());
   write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
   journal_.notes = {{"recipe", to_toml(recipe_)},
                     {"arguments", options_.arguments},
-                    {"from", options_.from.empty() ? "" : fs::absolute(options_.from).string()},
+                    {"from", from},
                     {"from_hash", from_hash},
                     {"arms", ordered_json::object()},
                     {"stretches", ordered_json::object()},
                     {"resumed", 0}};
+  if (valid_utf8_length(from) < from.size())  // JSON has no other place for such a path
+    journal_.notes["from_bytes"] = std::vector<unsigned char>(from.begin(), from.end());
   note_metrics();
   journal_.save();
 }
 
 void Session::go_on() {
-  const std::string folder = options_.out.string();
+  const std::string folder = in_quotes(options_.out.string());
   check_usage(fs::exists(file(journal_name)), "[resume] ", folder,
               " holds no run that could go on: got no ", journal_name,
               "; expected the folder of an unfinished one");
@@ -117,7 +124,7 @@ void Session::go_on() {
     // Lines after the last save will be written again.
     const std::string path = file(name).string();
     const auto size = notes.at("metrics").at(name).get<std::uintmax_t>();
-    check_input(fs::exists(path) && fs::file_size(path) >= size, "[resume] ", path,
+    check_input(fs::exists(path) && fs::file_size(path) >= size, "[resume] ", in_quotes(path),
                 " is shorter than it was: expected at least ", size, " bytes");
     fs::resize_file(path, size);
   }
@@ -143,7 +150,20 @@ void Session::save_now_and_then(const Journal::Stretch& stretch, const Position&
 
 void Session::end() const { fs::remove(file(journal_name)); }
 
-fs::path Session::from() const { return journal_.notes.value("from", ""); }
+fs::path Session::from() const {
+  const ordered_json& notes = journal_.notes;
+  std::string from = notes.value("from", "");
+  if (const auto bytes = notes.find("from_bytes"); bytes != notes.end()) {
+    const auto characters = bytes->get<std::vector<unsigned char>>();
+    from.assign(characters.begin(), characters.end());
+  }
+  if (from.empty()) return {};
+  const std::string then = notes.value("from_hash", ""), now = hash_of(from);
+  check_input(then == now, "[resume] ", in_quotes(from),
+              " has changed since the run began: got SHA-256 ", now.substr(0, 8), "; expected ",
+              then.substr(0, 8), "; try the file as it was, or a new run in another --out");
+  return from;
+}
 
 double Session::seconds() const {
   const auto since = std::chrono::steady_clock::now() - start_;

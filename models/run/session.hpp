@@ -45,7 +45,8 @@ class Session {
   /// Of the run so far, earlier parts of a resumed one included.
   double seconds() const;
 
-  /// The float checkpoint to start from, if any.
+  /// The float checkpoint to start from, if any; an Error if the file has changed since the run
+  /// began.
   std::filesystem::path from() const;
 
   Journal& journal() const { return journal_; }

@@ -67,9 +67,9 @@ class Runner {
       const SweepJob& job = all[i];
       observer_.begins(
           {job.title(), i + 1, all.size(), pace_.of(all.size() - i), job.recipe.batch});
-      if (job.row && start_failed(job)) continue;
       carry_out(job);
     }
+    look_again();
   }
 
   Summary summary() const {
@@ -118,25 +118,53 @@ class Runner {
     return options_.out / float_job(job.recipe).folder / "checkpoints/float.safetensors";
   }
 
-  bool start_failed(const SweepJob& job) const {
-    const fs::path start = start_of(job);
-    return !start.empty() && weights_.empty() && !fs::exists(start);
+  void check_start_exists(const fs::path& start) const {
+    check(start.empty() || fs::exists(start), "[sweep] no float network to start from: got no ",
+          in_quotes(start.string()),
+          "; expected what the float run leaves; try the same command again, without the folder of "
+          "that run if it is finished");
+  }
+
+  /// Of a run that is finished, goes on or begins.
+  ordered_json result_of(const SweepJob& job, const fs::path& folder) {
+    const JobState state = state_of(folder, job.recipe);
+    if (state == JobState::finished) return finished_run(folder);
+    Options options{
+        folder, {}, options_.data_dir, options_.arguments, state == JobState::unfinished, false};
+    if (state == JobState::missing) {
+      options.from = start_of(job);
+      check_start_exists(options.from);
+    }
+    try {
+      return run(job.recipe, options, observer_);
+    } catch (const Error&) {
+      // Another process may have finished it since it was looked at.
+      if (state_of(folder, job.recipe) != JobState::finished) throw;
+      return finished_run(folder);
+    }
+  }
+
+  /// For what other processes, which were in the way, have finished meanwhile.
+  void look_again() {
+    for (const SweepJob& job : to_do_) {
+      const fs::path folder = options_.out / job.folder;
+      const bool known = std::any_of(runs_.begin(), runs_.end(), [&](const SweepRun& run) {
+        return run.row == job.row && run.seed == job.recipe.seed;
+      });
+      if (known || state_of(folder, job.recipe) != JobState::finished) continue;
+      note(job, finished_run(folder));
+      const auto of_job = [&](const ordered_json& failure) {
+        return failure["row"] == job.row->name && failure["seed"] == job.recipe.seed;
+      };
+      failures_.erase(std::remove_if(failures_.begin(), failures_.end(), of_job), failures_.end());
+    }
   }
 
   /// Runs `job`; one that fails is noted, one with a bad file or key ends the sweep.
   void carry_out(const SweepJob& job) {
     const fs::path folder = options_.out / job.folder;
     try {
-      // Another process may have done it meanwhile.
-      const JobState state = state_of(folder, job.recipe);
-      const Options options{folder,
-                            state == JobState::missing ? start_of(job) : fs::path(),
-                            options_.data_dir,
-                            options_.arguments,
-                            state == JobState::unfinished,
-                            false};
-      const ordered_json result =
-          state == JobState::finished ? finished_run(folder) : run(job.recipe, options, observer_);
+      const ordered_json result = result_of(job, folder);
       write_file_atomically((folder / "report.html").string(), report_html(std::span(&folder, 1)));
       note(job, result);
     } catch (const Error& error) {

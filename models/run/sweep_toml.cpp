@@ -186,6 +186,10 @@ void SweepReader::row(const Part& part, const RowDraft& draft) {
   if (row.folder.empty() || row.name.size() > longest_name)
     place_.refuse(path, "got " + in_quotes(row.name, 60) +
                             "; expected up to 100 letters, some of them a to z or digits");
+  for (const char* file : {"sweep.json", "sweep.html", "table.md", "front.svg"})
+    if (row.folder == file)
+      place_.refuse(path,
+                    "got " + in_quotes(row.name) + ", a file of the sweep's; expected another");
   if (const auto [found, fresh] = lines_.emplace(row.folder, part.line); !fresh)
     place_.refuse(path, "two rows are called " + in_quotes(row.name) + ": got another in line " +
                             std::to_string(found->second) +

@@ -5,6 +5,7 @@
 
 #include "data/loader.hpp"
 #include "models/run/batch_norm.hpp"
+#include "models/run/batches.hpp"
 #include "models/run/checkpoint.hpp"
 
 namespace fraqat::run {
@@ -47,7 +48,7 @@ std::vector<data::Batch> calibration_batches(const Session& session) {
   const int count = batches_to_measure(session);
   const Recipe& recipe = session.recipe();
   data::LoaderOptions options;
-  options.batch = recipe.batch;
+  options.batch = batch_with_statistics(recipe, session.train()->size());
   options.seed = recipe.seed;
   data::Loader loader(session.train(), options);
   std::vector<data::Batch> batches;
@@ -94,7 +95,7 @@ void search_widths(const Session& session, nn::Module& model) {
                                  {"search", recipe.float_training.epochs}, &search);
     save_checkpoint(session.checkpoint("search"), model, recipe, "search");
     notes["gap"]["searched"] = searched.accuracy;
-    if (learns(model))
+    if (learns(model) && session.test()->size() > 1)  // of one, batch norm has no statistics
       notes["gap"]["fractional"] = evaluate_as_trained(model, recipe, session.test()).accuracy;
   }
   if (const Index losses = search.losses_to_measure(); losses > 0)

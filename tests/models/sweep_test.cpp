@@ -151,6 +151,8 @@ TEST_CASE("sweep: a bad file is blamed by line, row and key") {
        ":2: grid.name: got {search.epoch}; expected what [grid.over] lists; try {search.epochs}");
   says("[[row]]\nname = \"a\"\n[row.set]\nseed = 3\n",
        ":5: row.set.seed: got 3; expected none: seeds = [...], or --seeds, says which are run");
+  says("[[row]]\nname = \"front.svg\"\n",
+       ":2: row.name: got \"front.svg\", a file of the sweep's; expected another");
   says("seeds = [1, 1]\n", ":2: seeds: got [1, 1]; expected a list of different whole numbers");
   says("[[row]]\nname = \"a\"\narms = \"some\"\n",
        ":4: row.arms: got \"some\"; expected all or learned");

@@ -242,4 +242,21 @@ TEST_CASE("interrupted: a network that cannot learn a batch for a NaN says where
       Error);
 }
 
+TEST_CASE("interrupted: a run goes on from the file that it began with, whatever it is called") {
+  const test::TemporaryDirectory folder;
+  const auto start = std::filesystem::path(folder.path()) / "start\xff.safetensors";
+  write_file_atomically(start.string(), std::string_view("as it was"));
+  const run::Recipe recipe = test::tiny_recipe("mlp");
+  run::Observer silent;
+  run::Options options{std::filesystem::path(folder.path()) / "run", start, {}, {}, false, false};
+  { const run::Session begun(recipe, options, silent); }
+  options.resume = true;
+  options.from.clear();
+  const run::Session again(recipe, options, silent);
+  CHECK(again.from() == start);
+  write_file_atomically(start.string(), std::string_view("changed"));
+  CHECK_THROWS_WITH_AS(again.from(), doctest::Contains("has changed since the run began: got SHA-"),
+                       Error);
+}
+
 }  // namespace fraqat::interrupted_test

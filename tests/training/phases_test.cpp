@@ -4,6 +4,7 @@
 
 #include "data/augment.hpp"
 #include "data/loader.hpp"
+#include "models/run/widths.hpp"
 #include "nn/layers.hpp"
 #include "tests/training/tiny_run.hpp"
 
@@ -151,6 +152,25 @@ TEST_CASE("phases: no epoch of training is a score, too") {
   const run::Score score = run::train(*session, *model, recipe, recipe.float_training, {"float"});
   CHECK(score.loss == run::evaluate(*model, recipe, (*session).test()).loss);
   CHECK(score.loss > 0);
+}
+
+TEST_CASE("phases: fractional widths are measured whatever image is left for the last batch") {
+  run::Recipe recipe = test::tiny_recipe("lenet5-bn");
+  recipe.train_limit = 65;
+  for (const Index images : {1, 33, 65}) {
+    CAPTURE(images);
+    recipe.test_limit = images;
+    recipe.search.epochs = recipe.finetune.epochs = 1;
+    recipe.losses = "measured";
+    recipe.weight.average_bits = 3;
+    const test::TinySession session(recipe);
+    const std::unique_ptr<nn::Module> model = run::make_model(recipe);
+    quant::attach(*model, run::sample_image(recipe), run::quant_spec(recipe));
+    run::search_widths(*session, *model);
+    const nlohmann::ordered_json& gap = (*session).journal().notes["gap"];
+    CHECK(gap.contains("rounded"));
+    CHECK(gap.contains("fractional") == (images > 1));
+  }
 }
 
 }  // namespace fraqat::phases_test

@@ -222,4 +222,56 @@ TEST_CASE("sweep: a run that fails leaves the others alone") {
   CHECK(has(read_text_file(folder / "sweep.html", 1 << 20), "uniform 2, seed 1"));
 }
 
+TEST_CASE("sweep: a run in use is finished by who has it, and read in the end") {
+  const TemporaryDirectory folder;
+  SweepOptions options = options_in(folder.path());
+  options.seeds = {1};
+  const std::filesystem::path of_row =
+      std::filesystem::path(folder.path()) / jobs_of(sweep_of(), {1})[0].folder;
+  /// Holds the first row's folder, and lets it go with a finished run when the last row begins.
+  class Holder final : public SweepObserver {
+   public:
+    Holder(std::filesystem::path folder, SweepOptions options)
+        : folder_(std::move(folder)), options_(std::move(options)) {
+      make_directories((folder_ / "checkpoints").string());
+      lock_ = std::make_unique<DirectoryLock>(folder_.string());
+    }
+    void begins(const SweepStage& stage) override {
+      if (stage.title.find("learned") == stage.title.npos) return;
+      lock_.reset();
+      SweepObserver silent;
+      options_.rows = "uniform 3";
+      run_sweep(sweep_of(), options_, silent);
+    }
+    void note(std::string_view text) override { notes += text; }
+    std::string notes;
+
+   private:
+    std::filesystem::path folder_;
+    SweepOptions options_;
+    std::unique_ptr<DirectoryLock> lock_;
+  } holder(of_row, options);
+  const Summary summary = run_sweep(sweep_of(), options, holder);
+  CHECK(has(holder.notes, "is in use"));
+  CHECK(summary.finished == 3);
+  CHECK(summary.failures.empty());
+}
+
+TEST_CASE("sweep: rows without a float network to start from are failures, not left out") {
+  const TemporaryDirectory folder;
+  SweepOptions options = options_in(folder.path());
+  options.seeds = {1};
+  options.rows = "learned";
+  SweepObserver silent;
+  run_sweep(sweep_of(), options, silent);
+  const auto start = std::filesystem::path(folder.path()) /
+                     float_job(sweep_of().rows[0].recipe).folder / "checkpoints/float.safetensors";
+  REQUIRE(std::filesystem::remove(start));
+  options.rows = "*";
+  const Summary summary = run_sweep(sweep_of(), options, silent);
+  CHECK(summary.finished == 1);
+  REQUIRE(summary.failures.size() == 2);
+  CHECK(has(summary.failures[0]["error"].get<std::string>(), "no float network to start from"));
+}
+
 }  // namespace fraqat::sweep_run_test
