@@ -67,7 +67,7 @@ Command::Command(CLI::App& program, const std::string& name, const std::string& 
       .type("N");
   app_.add_option("--seed", common->seed, "Seed of all random numbers")
       ->check(
-          whole(0, std::numeric_limits<std::uint64_t>::max(), "a whole number from 0 to 2^64 - 1"))
+          whole(0, std::numeric_limits<std::int64_t>::max(), "a whole number from 0 to 2^63 - 1"))
       ->type_name("N");
   app_.callback([common, run = std::move(run)] {
     if (common->threads > 0) set_thread_count(common->threads);
@@ -80,7 +80,11 @@ Option Command::flag(const std::string& name, bool& to, const std::string& text)
 }
 
 Option Command::option(const std::string& name, std::string& to, const std::string& text) {
-  return Option(app_.add_option(name, to, text));
+  // A variable that a script has not set must not be taken for an option that was not given.
+  return Option(
+      app_.add_option(name, to, text)->check(expecting("some text", [](std::string_view value) {
+        return !value.empty();
+      })));
 }
 
 Option Command::option(const std::string& name, std::vector<std::string>& to,
@@ -98,7 +102,7 @@ Option Command::option(const std::string& name, int& to, int least, int most,
 }
 
 void Command::limit(Index& to) {
-  app_.add_option("--limit", to, "Only the first N test samples")
+  app_.add_option("--limit", to, "Only the first N test samples; 0: all")
       ->check(whole(0, std::numeric_limits<Index>::max(), "a whole number, 0 or more"))
       ->type_name("N");
 }

@@ -38,7 +38,9 @@ Json to_json(const data::Location& location) {
 }
 
 int list(const DataOptions& options) {
-  const std::vector<data::Location> locations = data::list(options.data_dir);
+  const std::vector<data::Location> locations =
+      options.name.empty() ? data::list(options.data_dir)
+                           : std::vector{data::find(options.name, options.data_dir)};
   if (options.json) {
     Json sets = Json::array();
     for (const data::Location& location : locations) sets.push_back(to_json(location));

@@ -45,7 +45,7 @@ int eval(const EvalOptions& options) {
                               ? load_model(options.model)
                               : import_weights(options.model, options.data, options.weights);
   const std::string data = options.data.empty() ? model.data() : options.data;
-  const auto test = data::open(data, data::Split::test, options.data_dir, options.limit);
+  const auto test = model.test_set(data, options.data_dir, options.limit);
   const auto start = std::chrono::steady_clock::now();
   const run::Score score =
       model.packed ? evaluate(deploy::Engine(model.packed->graph), test)

@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 
+#include "core/text.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/session.hpp"
@@ -273,7 +274,7 @@ int inspect_checkpoint(const InspectOptions& options, const ModelFile& model) {
 
 int inspect_dot(const ModelFile& model) {
   check_usage(model.checkpoint.has_value(), "[inspect] --dot reads the graph of a checkpoint: got ",
-              model.path, "; try checkpoints/final.safetensors of its run");
+              in_quotes(model.path), "; try checkpoints/final.safetensors of its run");
   std::cout << dot_text(*model.checkpoint->model, run::sample_image(model.checkpoint->recipe));
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/text.hpp"
+#include "data/registry.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/session.hpp"
 #include "models/weights.hpp"
@@ -13,6 +14,21 @@ namespace fs = std::filesystem;
 
 const std::string& ModelFile::data() const {
   return packed ? packed->info.data : checkpoint->recipe.data;
+}
+
+Shape ModelFile::sample() const {
+  return packed ? packed->graph.input.shape : data::info(data()).sample;
+}
+
+std::shared_ptr<const data::Dataset> ModelFile::test_set(const std::string& name,
+                                                         const std::string& data_dir,
+                                                         Index limit) const {
+  const std::string& of = name.empty() ? data() : name;
+  const Shape images = data::info(of).sample;
+  check_usage(images == sample(), "[model] --data ", of,
+              " is not for this network: got samples of ", images, "; expected ", sample(),
+              ", as those of ", data());
+  return data::open(of, data::Split::test, data_dir, limit);
 }
 
 deploy::Graph ModelFile::graph() const {

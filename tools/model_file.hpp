@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "data/dataset.hpp"
 #include "models/run/checkpoint.hpp"
 #include "quant/deploy/packed.hpp"
 
@@ -16,6 +17,14 @@ struct ModelFile {
 
   /// The data set it was trained on.
   const std::string& data() const;
+
+  /// Of one sample that it reads.
+  Shape sample() const;
+
+  /// The test set called `name`, its own if that is empty; an Error{usage} if the samples have
+  /// another shape.  `limit` as that of data::open().
+  std::shared_ptr<const data::Dataset> test_set(const std::string& name,
+                                                const std::string& data_dir, Index limit) const;
 
   /// The integer graph: the packed one, or of a checkpoint with integer widths.
   deploy::Graph graph() const;

@@ -70,10 +70,9 @@ int predict(const PredictOptions& options) {
   constexpr std::size_t top = 3, bar_width = 20;
   const ModelFile model = load_model(options.model);
   const deploy::ModelInfo info = model.info();
-  const Shape shape =
-      model.packed ? model.packed->graph.input.shape : data::info(model.data()).sample;
-  check_input(shape.rank() == 3 && (shape[2] == 1 || shape[2] == 3), "[predict] ", model.path,
-              " reads no images: got an input ", shape,
+  const Shape shape = model.sample();
+  check_input(shape.rank() == 3 && (shape[2] == 1 || shape[2] == 3), "[predict] ",
+              in_quotes(model.path), " reads no images: got an input ", shape,
               "; expected [height, width, channels] with 1 or 3 channels");
   const auto count = static_cast<Index>(options.images.size());
   Tensor images({count, shape[0], shape[1], shape[2]});

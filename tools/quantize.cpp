@@ -172,7 +172,7 @@ void add_quantize(CLI::App& program) {
   command.weights(options->weights);
   command.option("--data", options->data, "Data set; the one it was trained on unless given")
       .type("NAME");
-  command.option("--bits", options->bits, 1, most_bits, "Width of all tensors; 8 unless given")
+  command.option("--bits", options->bits, 2, most_bits, "Width of all tensors; 8 unless given")
       .type("N");
   command.option("--weight-bits", options->weight_bits, 1, most_bits, "Width of the weights")
       .type("N");

@@ -56,10 +56,12 @@ std::vector<std::uint64_t> seeds_of(const SweepCommand& command) {
   while (at < end) {
     std::uint64_t seed = 0;
     const auto [next, error] = std::from_chars(at, end, seed);
-    const bool read = error == std::errc() && (next == end || (*next == ',' && next + 1 < end));
+    const bool read = error == std::errc() && (next == end || (*next == ',' && next + 1 < end)) &&
+                      seed <= std::numeric_limits<std::int64_t>::max();
     const bool again = std::find(seeds.begin(), seeds.end(), seed) != seeds.end();
     check_usage(read && !again, "[sweep] --seeds is no list of seeds: got ",
-                in_quotes(command.seeds), "; expected different whole numbers; try 1,2,3");
+                in_quotes(command.seeds),
+                "; expected different whole numbers up to 2^63 - 1; try 1,2,3");
     seeds.push_back(seed);
     at = next + 1;
   }

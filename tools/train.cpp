@@ -3,6 +3,7 @@
 #include <span>
 
 #include "core/file.hpp"
+#include "core/text.hpp"
 #include "models/run/overfit.hpp"
 #include "models/run/recipe.hpp"
 #include "models/run/report.hpp"
@@ -33,7 +34,9 @@ struct Task {
 Task task_of(const TrainOptions& options) {
   if (!options.resume.empty()) {
     const std::filesystem::path out = options.resume;
-    check_usage(std::filesystem::exists(out / "recipe.toml"), "[resume] ", options.resume,
+    std::error_code error;
+    check_usage(std::filesystem::exists(out / "recipe.toml", error), "[resume] ",
+                in_quotes(options.resume),
                 " holds no run: got no recipe.toml; expected the folder of an unfinished one");
     return {run::load_recipe((out / "recipe.toml").string(), {}),
             {out, {}, options.data_dir, {}, true, options.trace}};
@@ -55,7 +58,8 @@ Task task_of(const TrainOptions& options) {
 Json run_task(const TrainOptions& options, const Task& task) {
   if (task.options.resume)
     if (Json finished = run::finished_run(task.options.out); finished.is_object()) {
-      if (!options.quiet) std::cerr << "[resume] " << task.options.out.string() << " is finished\n";
+      if (!options.quiet)
+        std::cerr << "[resume] " << in_quotes(task.options.out.string()) << " is finished\n";
       return finished;
     }
   Progress progress(options.quiet, task.recipe.batch);

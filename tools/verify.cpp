@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "data/registry.hpp"
 #include "models/run/deployment.hpp"
 #include "quant/deploy/verify.hpp"
@@ -31,7 +32,7 @@ std::optional<ModelFile> reference(const VerifyOptions& options, const std::stri
     if (!std::filesystem::exists(path, error)) return std::nullopt;
   }
   ModelFile file = load_model(path);
-  check_usage(file.checkpoint.has_value(), "[verify] --against ", path,
+  check_usage(file.checkpoint.has_value(), "[verify] --against ", in_quotes(path),
               " is no checkpoint: got a packed model; expected checkpoints/final.safetensors");
   return file;
 }
@@ -102,11 +103,10 @@ void print(const deploy::Verification& v) {
 
 int verify(const VerifyOptions& options) {
   const ModelFile model = load_model(options.model);
-  check_usage(model.packed.has_value(), "[verify] ", model.path,
+  check_usage(model.packed.has_value(), "[verify] ", in_quotes(model.path),
               " is no packed model: got a checkpoint; expected a *.fraqat; try --against for it");
   std::optional<ModelFile> against = reference(options, model.path);
-  const std::string data = options.data.empty() ? model.data() : options.data;
-  const auto test = data::open(data, data::Split::test, options.data_dir, options.limit);
+  const auto test = model.test_set(options.data, options.data_dir, options.limit);
   const deploy::Verification verification = verify_all(model, against, test);
   if (options.json)
     print_json(to_json(verification));

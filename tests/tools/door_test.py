@@ -59,6 +59,11 @@ class Door(unittest.TestCase):
         for wrong in ("0", "2x", "2.5", "-1", ""):
             self.refused("doctor", "--threads", wrong, text=f'--threads: got "{wrong}"; expected a '
                          "whole number from 1 to 1024; try fraqat doctor --help")
+        self.refused("doctor", "--seed", "9223372036854775808", text="from 0 to 2^63 - 1")
+        self.refused("train", "--recipe", "lenet5-fashion", "--from", "",
+                     text='--from: got ""; expected some text; try fraqat train --help')
+        self.refused("quantize", "x", "--bits", "1", text="a whole number from 2 to 8")
+        self.refused("data", "list", "nope", text="no such data set")
         self.refused("doctor", "--seed", "-1", text='--seed: got "-1"; expected a whole number')
         self.refused("bench", "train", "--range", "foo",
                      text='got "foo"; expected one of minmax, mse, learned; try')

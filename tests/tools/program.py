@@ -23,7 +23,7 @@ def environment(**changes):
 
 def run(*arguments, timeout=120, cwd=None, **changes):
     return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=timeout,
-                          cwd=cwd, env=environment(**changes))
+                          errors="surrogateescape", cwd=cwd, env=environment(**changes))
 
 
 def run_json(test, *arguments, **options):

@@ -233,7 +233,7 @@ class Resume(unittest.TestCase):
         result = run(*train(out, "--quiet", changes=RECIPE))
         self.assertEqual(result.returncode, 2)
         self.assertIn("holds an unfinished run", result.stderr)
-        self.assertIn(f"--resume {out}", result.stderr)
+        self.assertIn(f'--resume "{out}"', result.stderr)
 
     def test_what_cannot_go_on_says_why(self):
         out = self.unfinished("damaged")

@@ -121,6 +121,24 @@ class Run(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertNotIn("float ", result.stderr)
 
+    def test_names_that_are_not_utf8(self):
+        out = self.folder / os.fsdecode(b"nu\xff")
+        start = out / "start.safetensors"
+        out.mkdir()
+        shutil.copy(self.out / "checkpoints/float.safetensors", start)
+        result = run(*train(out / "run", "--from", str(start), changes=SHORTEST))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        result = run("train", "--resume", str(out / "none"))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn('nu\\xff/none" holds no run', result.stderr)
+
+    def test_eval_and_verify_refuse_images_of_another_shape(self):
+        for command in ("eval", "verify"):
+            result = run(command, self.model, "--data", "cifar10")
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn("--data cifar10 is not for this network: got samples of [32, 32, 3]; "
+                          "expected [28, 28, 1], as those of synthetic", result.stderr)
+
     def test_a_float_recipe_ends_with_the_float_network(self):
         changes = {**SHORTEST, "float.epochs": "1", "quant.enabled": "false",
                    "data.augment": "crop-flip"}

@@ -162,7 +162,7 @@ class Sweep(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout), (2, ""))
         self.assertIn("holds the run of another recipe: search.epochs is 1 there; expected 2; try",
                       result.stderr)
-        for seeds in ("1,x", "1,1"):
+        for seeds in ("1,x", "1,1", "9223372036854775808"):
             result = self.sweep("whole", "--seeds", seeds)
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn(f'got "{seeds}"; expected different whole numbers', result.stderr)
