@@ -147,16 +147,15 @@ class Runner {
   /// For what other processes, which were in the way, have finished meanwhile.
   void look_again() {
     for (const SweepJob& job : to_do_) {
-      const fs::path folder = options_.out / job.folder;
       const bool known = std::any_of(runs_.begin(), runs_.end(), [&](const SweepRun& run) {
         return run.row == job.row && run.seed == job.recipe.seed;
       });
-      if (known || state_of(folder, job.recipe) != JobState::finished) continue;
-      note(job, finished_run(folder));
+      if (known || state_of(options_.out / job.folder, job.recipe) != JobState::finished) continue;
       const auto of_job = [&](const ordered_json& failure) {
         return failure["row"] == job.row->name && failure["seed"] == job.recipe.seed;
       };
       failures_.erase(std::remove_if(failures_.begin(), failures_.end(), of_job), failures_.end());
+      carry_out(job);
     }
   }
 
