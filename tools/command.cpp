@@ -30,13 +30,13 @@ CLI::Validator whole(std::uint64_t least, std::uint64_t most, const std::string&
   });
 }
 
+}  // namespace
+
 std::string one_of_text(const std::vector<std::string>& values) {
   std::string text = "one of ";
   for (std::size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + values[i];
   return text;
 }
-
-}  // namespace
 
 Option Option::type(const std::string& name) const { return Option(option_->type_name(name)); }
 

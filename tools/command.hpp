@@ -30,6 +30,9 @@ struct Common {
   std::optional<std::uint64_t> seed;
 };
 
+/// "one of train, eval, report", for what stands after "expected".
+std::string one_of_text(const std::vector<std::string>& values);
+
 /// One option of a command.  CLI11 reads the command line; its templates are slow
 /// to compile, so that command.cpp and main.cpp alone include it.
 class Option {

@@ -49,13 +49,6 @@ std::vector<std::string> command_names(const CLI::App& program) {
   return names;
 }
 
-/// "one of train, eval, report", for what stands after "expected".
-std::string one_of(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "one of " : ", ") + name;
-  return text;
-}
-
 /// The first argument must be a command: CLI11 has no suggestions.
 void check_command(CLI::App& program, const std::string& word) {
   const std::vector<std::string> names = command_names(program);
@@ -66,7 +59,7 @@ void check_command(CLI::App& program, const std::string& word) {
               "; expected a command first; try fraqat --help");
   const std::string near = nearest(word, names);
   fail(Error::Kind::usage, "[fraqat] unknown command: got ", in_quotes(word), "; expected ",
-       one_of(names), "; try ", near.empty() ? "fraqat --help" : "fraqat " + near);
+       one_of_text(names), "; try ", near.empty() ? "fraqat --help" : "fraqat " + near);
 }
 
 /// What is wrong with the words after a command, and what was probably meant.
@@ -79,9 +72,9 @@ std::string extras_text(const CLI::App& command, const std::vector<std::string>&
   const std::vector<std::string> commands = command_names(command);
   const std::string near = nearest(word.substr(0, word.find('=')), plain ? commands : names);
   const std::string kind = !plain ? "option" : commands.empty() ? "argument" : "command";
-  const std::string expected = !plain             ? one_of(names)
+  const std::string expected = !plain             ? one_of_text(names)
                                : commands.empty() ? "no more"
-                                                  : one_of(commands);
+                                                  : one_of_text(commands);
   return "unknown " + kind + ": got " + in_quotes(word) + "; expected " + expected + "; try " +
          (near.empty() ? "" : near + " or ");
 }
