@@ -8,6 +8,7 @@
 
 #include "core/parallel.hpp"
 #include "core/text.hpp"
+#include "models/run/json_text.hpp"
 
 namespace fraqat::tools {
 namespace {
@@ -128,8 +129,7 @@ CLI::App& add_group(CLI::App& program, const std::string& name, const std::strin
 }
 
 void print_json(const nlohmann::ordered_json& object) {
-  // File names are bytes: those that are not UTF-8 must not end the program.
-  std::cout << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  std::cout << run::json_text(object) << '\n';
 }
 
 std::vector<std::string>& arguments() {

@@ -1,5 +1,6 @@
 #include "models/run/float_start.hpp"
 
+#include "core/file.hpp"
 #include "core/text.hpp"
 #include "models/run/checkpoint.hpp"
 #include "models/run/session.hpp"
@@ -23,6 +24,11 @@ std::unique_ptr<nn::Module> read_float_model(const Recipe& recipe,
               "[train] --from ", in_quotes(name), " is another network: got ", loaded.recipe.model,
               " on ", loaded.recipe.data, "; expected ", recipe.model, " on ", recipe.data);
   return std::move(loaded.model);
+}
+
+std::string start_hash(const std::filesystem::path& path) {
+  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;
+  return sha256(read_file(path.string(), most_bytes));
 }
 
 }  // namespace fraqat::run

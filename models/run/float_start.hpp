@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "models/run/recipe.hpp"
 #include "nn/module.hpp"
@@ -13,5 +14,8 @@ namespace fraqat::run {
 /// PyTorch's weights (models/weights.hpp).  The contents decide, not the name.
 std::unique_ptr<nn::Module> read_float_model(const Recipe& recipe,
                                              const std::filesystem::path& path);
+
+/// SHA-256 of such a file.
+std::string start_hash(const std::filesystem::path& path);
 
 }  // namespace fraqat::run

@@ -1,6 +1,7 @@
 #include "models/run/journal.hpp"
 
 #include "models/run/checkpoint.hpp"
+#include "models/run/json_text.hpp"
 #include "nn/safetensors.hpp"
 
 namespace fraqat::run {
@@ -58,7 +59,7 @@ void Journal::finish(const std::string& key, const nlohmann::json& said) {
 
 void Journal::write(nn::NamedTensors tensors, nn::Metadata metadata) const {
   metadata["fraqat.format"] = journal_format;
-  metadata["fraqat.notes"] = notes.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  metadata["fraqat.notes"] = json_text(notes, -1);
   nn::SafeTensors file = nn::to_safetensors(tensors, metadata);
   file.sealed = true;
   nn::write_safetensors(path_.string(), file);

@@ -8,6 +8,7 @@
 #include "models/run/checkpoint.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/float_start.hpp"
+#include "models/run/json_text.hpp"
 #include "models/run/provenance.hpp"
 #include "models/run/training.hpp"
 
@@ -65,9 +66,7 @@ ordered_json finished(const Session& session, ordered_json result) {
     result[key] = last.at(key);
   result["seconds"] = session.seconds();
   result["peak_bytes"] = pool::peak_bytes();
-  write_file_atomically(
-      session.file("run.json").string(),
-      result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_file_atomically(session.file("run.json").string(), json_text(result) + "\n");
   session.end();
   return result;
 }

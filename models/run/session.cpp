@@ -3,6 +3,7 @@
 #include "core/text.hpp"
 #include "models/models.hpp"
 #include "models/run/checkpoint.hpp"
+#include "models/run/float_start.hpp"
 #include "models/run/recipe_difference.hpp"
 
 namespace fraqat::run {
@@ -58,11 +59,6 @@ DirectoryLock enter(const std::filesystem::path& folder) {
   return DirectoryLock(folder.string());
 }
 
-std::string hash_of(const fs::path& start) {
-  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32;
-  return sha256(read_file(start.string(), most_bytes));
-}
-
 }  // namespace
 
 Session::Session(const Recipe& recipe, const Options& options, Observer& observer)
@@ -89,7 +85,7 @@ void Session::begin() {
               "; expected a new folder; try fraqat train --resume ",
               in_quotes(options_.out.string()), ", or remove it first");
   const std::string from = options_.from.empty() ? "" : fs::absolute(options_.from).string();
-  const std::string from_hash = from.empty() ? "" : hash_of(from);
+  const std::string from_hash = from.empty() ? "" : start_hash(from);
   write_file_atomically(file("recipe.toml").string(), to_toml(recipe_));
   write_file_atomically(file("metrics.jsonl").string(), std::string_view());
   write_file_atomically(file("metrics.csv").string(), csv_header() + "\n");
@@ -158,7 +154,7 @@ fs::path Session::from() const {
     from.assign(characters.begin(), characters.end());
   }
   if (from.empty()) return {};
-  const std::string then = notes.value("from_hash", ""), now = hash_of(from);
+  const std::string then = notes.value("from_hash", ""), now = start_hash(from);
   check_input(then == now, "[resume] ", in_quotes(from),
               " has changed since the run began: got SHA-256 ", now.substr(0, 8), "; expected ",
               then.substr(0, 8), "; try the file as it was, or a new run in another --out");

@@ -6,6 +6,7 @@
 #include "core/file.hpp"
 #include "models/run/chart.hpp"
 #include "models/run/html.hpp"
+#include "models/run/json_text.hpp"
 #include "models/run/report_style.hpp"
 
 namespace fraqat::run {
@@ -231,8 +232,7 @@ void write_sweep(const Summary& summary, const std::filesystem::path& folder) {
   const auto write = [&](const char* name, const string& text) {
     write_file_atomically((folder / name).string(), text);
   };
-  write("sweep.json",
-        to_json(summary).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write("sweep.json", json_text(to_json(summary)) + "\n");
   write("table.md", markdown(summary));
   if (const string svg = front_svg(summary); !svg.empty()) write("front.svg", svg);
   write("sweep.html", sweep_html(summary));

@@ -19,8 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr std::uint64_t most_checkpoint_bytes = std::uint64_t{1} << 32;
-
 /// Mean time of the runs that have ended.
 class Pace {
  public:
@@ -200,8 +198,7 @@ class Runner {
   std::string hash_of(const fs::path& file) const {
     for (const auto& [known, hash] : hashes_)
       if (known == file) return hash;
-    return hashes_.emplace_back(file, sha256(read_file(file.string(), most_checkpoint_bytes)))
-        .second;
+    return hashes_.emplace_back(file, start_hash(file)).second;
   }
 
   /// The finished runs in the order of the sweep.
