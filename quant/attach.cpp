@@ -228,14 +228,15 @@ class Plan {
     if (socket) return shared(node, socket, name_of(node, which), coding);
     const bool fixed = spec.bits == "fixed";
     const Widths widths = fixed ? Widths::one(static_cast<int>(std::lround(spec.start)))
-                                : Widths::range(spec.lowest, spec.highest);
+                          : spec.candidates.empty() ? Widths::range(spec.lowest, spec.highest)
+                                                    : Widths(spec.candidates);
     RangeOptions range{
         coding, widths, rows, spec.affine, role != Role::weight, role == Role::weight};
     range.momentum = spec.momentum;
     range.percentile = spec.percentile;
     if (spec.gradient_scale == "lsq") range.elements = elements / rows;
     const bool row_widths = spec.bits_per_channel && rows > 1 && !fixed;
-    Policies policies = make_policies(spec.bits, starts(spec, row_widths ? rows : 1), range,
+    Policies policies = make_policies(spec.bits, starts(spec, widths, row_widths ? rows : 1), range,
                                       make_range(spec.range, range));
     socket.fill(
         std::make_shared<Quantizer>(Quantizer::Info{name_of(node, which), role, elements, coding,
@@ -245,13 +246,14 @@ class Plan {
     return &socket;
   }
 
-  std::vector<double> starts(const TensorSpec& spec, Index count) {
-    std::vector<double> all(static_cast<std::size_t>(count), spec.start);
+  std::vector<double> starts(const TensorSpec& spec, const Widths& widths, Index count) {
+    const double low = widths.lowest(), high = widths.highest();
+    std::vector<double> all(static_cast<std::size_t>(count), std::clamp(spec.start, low, high));
     if (!spec.random_start || spec.bits == "fixed") return all;
     const Philox draw(spec_.seed, Stream::init, 0x62697473);  // far from the weights' substreams
     for (double& start : all) {
       const float u = uniform(draw({0, 0, 0, drawn_++})[0]);
-      start = spec.lowest + static_cast<double>(u) * (spec.highest - spec.lowest);
+      start = low + static_cast<double>(u) * (high - low);
     }
     return all;
   }

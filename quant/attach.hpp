@@ -22,6 +22,7 @@ struct TensorSpec {
   double percentile = 99.99;            // of the numbers, inside the range of `percentile`
   double momentum = 0.1;                // minmax of activations: of the moving average; 0: none
   std::string gradient_scale = "none";  // of learned ranges: none | lsq, 1 / sqrt(N hi)
+  std::vector<int> candidates = {};     // learned widths, rising; empty: all of [lowest, highest]
 };
 
 using WidthsByLayer = std::vector<std::pair<std::string, int>>;  // {"conv1", 8}, {"fc3", 6}

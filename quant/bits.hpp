@@ -99,9 +99,9 @@ enum class LogitsForward { argmax, gumbel, gumbel_soft, mixture };
 /// the weighted average of all, whose p is softmax(l / temperature), here and in b.
 class LogitBits final : public BitPolicy {
  public:
-  /// Starts at b = `initial`, with the spread of a normal distribution of
-  /// deviation 1.2 bits over the candidates, so that none is out of reach; a b
-  /// less than a quarter bit from an end starts that far inside.
+  /// Starts at b = `initial`, with the spread of a normal distribution over the candidates, of
+  /// a deviation of 1.2 bits (1.2 of their mean distances, where they are not 1 apart), so that
+  /// none is out of reach; a b less than a quarter bit from an end starts that far inside.
   LogitBits(const Widths& widths, LogitsForward forward, double initial,
             LogitsForm form = LogitsForm::free)
       : LogitBits(widths, forward, std::vector{initial}, form) {}
@@ -144,6 +144,7 @@ class LogitBits final : public BitPolicy {
   Widths widths_;
   LogitsForward forward_;
   LogitsForm form_;
+  double deviation_;  // of the bell
   Index rows_;
   Var parameter_;  // [J], or [1]; of rows [R, J], or [R, 1]
   Var positions_;  // of the bell: the widths, [J]

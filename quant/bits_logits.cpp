@@ -6,9 +6,9 @@
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
 
-constexpr double deviation = 1.2;  // of the bell, in bits
-constexpr double margin = 0.25;    // a start at an end is that far inside
-constexpr double beyond = 4;       // so many deviations from the ends the bell's centre may go
+constexpr double spread = 1.2;   // deviation of the bell, in mean distances of the candidates
+constexpr double margin = 0.25;  // a start at an end is that far inside
+constexpr double beyond = 4;     // so many deviations from the ends the bell's centre may go
 
 /// The least parameter x in [low, high] with f(x) >= goal, f rising: bisection.
 template <class F>
@@ -18,6 +18,11 @@ double solve(double low, double high, double goal, F&& f) {
     (f(middle) < goal ? low : high) = middle;
   }
   return (low + high) / 2;
+}
+
+double mean_distance(const Widths& widths) {
+  const double gaps = std::max(1, widths.count() - 1);
+  return (widths.highest() - widths.lowest()) / gaps;
 }
 
 /// The position of the largest number in a row of p[J] or p[R, J].
@@ -33,6 +38,7 @@ LogitBits::LogitBits(const Widths& widths, LogitsForward forward,
     : widths_(widths),
       forward_(forward),
       form_(LogitsForm::bell),
+      deviation_(spread * mean_distance(widths)),
       rows_(std::ssize(initial)),
       one_hot_(one_hot_weights(widths)) {
   const Index count = widths.count();
@@ -87,7 +93,7 @@ Var LogitBits::cool_logits() const {
   if (form_ == LogitsForm::bell) {
     const Var away = op::sub(positions_, parameter_);
     logits = op::mul(away, away);
-    factor *= -1 / (2 * deviation * deviation);
+    factor *= -1 / (2 * deviation_ * deviation_);
   }
   if (factor == 1) return logits;
   return op::mul(logits, Var(Tensor::scalar(static_cast<Real>(factor))));
@@ -130,7 +136,7 @@ LogitBits::Numbers LogitBits::logits_of(std::span<const double> values) const {
   Numbers logits{};
   if (form_ == LogitsForm::free) std::copy(values.begin(), values.end(), logits.begin());
   for (int j = 0; form_ == LogitsForm::bell && j < widths_.count(); ++j) {
-    const double away = (widths_[j] - values[0]) / deviation;
+    const double away = (widths_[j] - values[0]) / deviation_;
     logits[static_cast<std::size_t>(j)] = -away * away / 2;
   }
   return logits;
@@ -172,7 +178,7 @@ double LogitBits::slope(std::span<const double> values, std::size_t i) const {
   double variance = 0;
   for (int j = 0; j < widths_.count(); ++j)
     variance += p[static_cast<std::size_t>(j)] * (widths_[j] - b) * (widths_[j] - b);
-  return variance / (deviation * deviation) * cooling();
+  return variance / (deviation_ * deviation_) * cooling();
 }
 
 Var LogitBits::bits_on_tape() { return op::expected_width(op::softmax(cool_logits()), widths_); }
@@ -193,7 +199,7 @@ int LogitBits::hard(Index row) const {
 /// smaller mean the nearest to p.  A bell stays one.
 void LogitBits::shift(std::span<double> values, double way) const {
   if (form_ == LogitsForm::bell) {
-    values[0] -= way * deviation * deviation;
+    values[0] -= way * deviation_ * deviation_;
     return;
   }
   for (int j = 0; j < widths_.count(); ++j) values[static_cast<std::size_t>(j)] -= way * widths_[j];
@@ -207,8 +213,8 @@ void LogitBits::project(Index row) {
   Numbers now = values(row);
   const std::span<double> all(now.data(), size());
   if (form_ == LogitsForm::bell)
-    all[0] = std::clamp(all[0], widths_.lowest() - beyond * deviation,
-                        widths_.highest() + beyond * deviation);
+    all[0] = std::clamp(all[0], widths_.lowest() - beyond * deviation_,
+                        widths_.highest() + beyond * deviation_);
   const double widest = std::max(widest_, widths_.lowest() + margin);
   if (mean_of(all) > widest) {
     const Numbers wide = now;

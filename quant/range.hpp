@@ -41,7 +41,7 @@ struct RangeOptions {
   Index rows = 1;             // 1: per tensor
   bool affine = false;        // codes `natural` with a zero-point, for tensors of both signs
   bool running = false;       // minmax of activations: moving average while training
-  bool fresh = false;         // minmax of weights: measured anew at every use
+  bool fresh = false;         // a weight: all of it is seen, and minmax measures it at every use
   double momentum = 0.1;      // of the moving average; 0: as calibration left it
   double percentile = 99.99;  // of all numbers, inside the range
   Index elements = 0;         // in a range, a sample's; with them the gradients of learned

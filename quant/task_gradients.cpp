@@ -40,9 +40,9 @@ void TaskGradients::check_alive() {
     const double b = width_inside(*learned_[k]);
     check(touched_[k] || b == 0, "[search] the bit-width of ", learned_[k]->info().name,
           " is not being learned: got a task gradient of exactly 0 through an epoch at b = ", b,
-          "; expected another number in at least one step; try another start or policy, and see "
-          "that the tensor is "
-          "used");
+          "; expected another number in at least one step; try another start or policy, a higher "
+          "search.temperature_end, a smaller search.lambda or search.entropy, and see that the "
+          "tensor is used");
     touched_[k] = false;
   }
 }

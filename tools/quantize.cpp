@@ -125,9 +125,6 @@ std::string tensors_table(const Json& result) {
 Json for_people(Json result, const run::Recipe& recipe) {
   if (recipe.search.epochs + recipe.finetune.epochs > 0) return result;
   result["arms"].back()["name"] = "quantized";
-  Json& gap = result["gap"];
-  if (recipe.reestimate_batches > 0) gap["corrected"] = gap["finetuned"];
-  gap.erase("finetuned");
   return result;
 }
 

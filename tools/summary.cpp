@@ -96,8 +96,7 @@ std::string gap_text(const Json& result) {
   add("fractional", "with fractional widths");
   add("searched", "with the nearest whole ones");
   add("rounded", "rounded");
-  add("finetuned", "fine-tuned");
-  add("corrected", "with batch norm corrected");
+  add("finetuned", "in the end");
   return text;
 }
 

@@ -59,16 +59,11 @@ nlohmann::ordered_json sensitivity_of(const std::vector<quant::RoundingItem>& it
 std::vector<quant::Width> allowed_widths(const Recipe& recipe, const quant::Quantizer& quantizer) {
   const quant::Quantizer::Info& info = quantizer.info();
   const bool weight = info.role == quant::Role::weight;
-  const auto of_side = [weight](const auto& both, const auto& weights, const auto& activations) {
-    const auto& own = weight ? weights : activations;
-    return own.empty() ? both : own;
-  };
   const double most = widest_of(recipe, quantizer);
   std::vector<quant::Width> all;
-  for (const int bits : of_side(recipe.allowed, recipe.allowed_weight, recipe.allowed_activation))
+  for (const int bits : allowed_bits(recipe, weight))
     if (info.widths.find(bits) >= 0 && bits <= most) all.push_back(bits);
-  for (const int levels : of_side(recipe.allowed_levels, recipe.allowed_levels_weight,
-                                  recipe.allowed_levels_activation)) {
+  for (const int levels : allowed_levels(recipe, weight)) {
     const auto width = quant::Width::of_levels(levels);
     if (quant::has_levels(info.widths, info.coding, width) && width.level_bits(info.coding) <= most)
       all.push_back(width);

@@ -141,6 +141,16 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
+/// The whole widths that the hardware has for tensors of a side, and the level counts.
+inline const std::vector<int>& allowed_bits(const Recipe& r, bool weight) {
+  const std::vector<int>& own = weight ? r.allowed_weight : r.allowed_activation;
+  return own.empty() ? r.allowed : own;
+}
+inline const std::vector<int>& allowed_levels(const Recipe& r, bool weight) {
+  const std::vector<int>& own = weight ? r.allowed_levels_weight : r.allowed_levels_activation;
+  return own.empty() ? r.allowed_levels : own;
+}
+
 /// Reads `name_or_file` (a name is looked up among the recipes that come with
 /// fraqat), then applies `overrides` ("quant.weight.start=5").  Errors name the
 /// file, line and key; unknown keys, wrong types and values out of range are

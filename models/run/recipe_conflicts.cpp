@@ -119,18 +119,69 @@ struct Allowed {
 };
 
 Allowed allowed_of(const Recipe& r, bool weights) {
-  const std::vector<int>& bits = weights ? r.allowed_weight : r.allowed_activation;
-  const std::vector<int>& levels = weights ? r.allowed_levels_weight : r.allowed_levels_activation;
+  const std::vector<int>&bits = allowed_bits(r, weights), &levels = allowed_levels(r, weights);
   const std::string side = weights ? "_weight" : "_activation";
-  return {bits.empty() ? r.allowed : bits, levels.empty() ? r.allowed_levels : levels,
-          "round.allowed" + (bits.empty() ? "" : side),
-          "round.allowed_levels" + (levels.empty() ? "" : side)};
+  return {bits, levels, "round.allowed" + (&bits == &r.allowed ? "" : side),
+          "round.allowed_levels" + (&levels == &r.allowed_levels ? "" : side)};
+}
+
+quant::Coding coding_of(const Tensors& t, bool weights) {
+  if (!weights) return quant::Coding::natural;
+  return t.narrow_range ? quant::Coding::symmetric : quant::Coding::twos;
+}
+
+/// Most bits that a code of a side takes where it may be rounded: to whole bits, to level
+/// counts; 0: it has none of them.
+struct Finest {
+  double whole = 0, counted = 0;
+};
+
+Finest finest_of(const Recipe& r, bool weights, double most) {
+  const Tensors& t = weights ? r.weight : r.activation;
+  Finest finest;
+  for (const int bits : allowed_bits(r, weights))
+    if (bits >= t.lowest && bits <= most) finest.whole = std::max<double>(finest.whole, bits);
+  const quant::Coding coding = coding_of(t, weights);
+  const auto widths = quant::Widths::range(t.lowest, t.highest);
+  for (const int levels : allowed_levels(r, weights)) {
+    const auto width = quant::Width::of_levels(levels);
+    if (quant::has_levels(widths, coding, width) && width.level_bits(coding) <= most)
+      finest.counted = std::max(finest.counted, width.bits());
+  }
+  return finest;
+}
+
+/// The first rule broken by what a side that learns has of the widths that are allowed.
+Conflict conflict_in_reach(const Recipe& r, bool weights) {
+  const Tensors& t = weights ? r.weight : r.activation;
+  const std::string side = weights ? "weight" : "activation", section = "quant." + side;
+  const Allowed allowed = allowed_of(r, weights);
+  const double most = widest(t, r.curriculum);
+  if (most < t.lowest) return {};  // a curriculum that caps it ends too low, and is blamed for it
+  const Finest finest = finest_of(r, weights, most);
+  const std::string bounds = section + ".lowest = " + to_text(t.lowest) + " to " +
+                             (most < t.highest ? "its cap = " : "highest = ") + to_text(most);
+  const bool own_levels = !allowed.levels.empty() && &allowed.levels != &r.allowed_levels;
+  if (own_levels && finest.counted == 0)
+    return {allowed.levels_key, "got no count that these tensors can have; expected one from " +
+                                    bounds + (weights ? t.narrow_range ? ", odd" : ", even" : "")};
+  if (finest.whole == 0 && finest.counted == 0)
+    return {allowed.bits_key, "got no width from " + bounds + "; expected at least one"};
+  const double reached = std::max(finest.whole, finest.counted);
+  for (const auto& [key, average] :
+       {std::pair(section + ".average_bits", t.average_bits),
+        std::pair("quant.budget." + side + "_bits",
+                  weights ? r.budget.weight_bits : r.budget.activation_bits)})
+    if (average > reached)
+      return {key, "got " + to_text(average) + ", more than any allowed width from " + bounds +
+                       "; expected at most " + to_text(reached) + "; try another " +
+                       allowed.bits_key};
+  return {};
 }
 
 /// The first rule that the widths which one side may be rounded to break.
 Conflict conflict_in_allowed(const Recipe& r, bool weights) {
   const Tensors& t = weights ? r.weight : r.activation;
-  const std::string section = weights ? "quant.weight" : "quant.activation";
   const Allowed allowed = allowed_of(r, weights);
   for (const int levels : allowed.levels)
     if (quant::Width::of_levels(levels).whole())
@@ -143,25 +194,7 @@ Conflict conflict_in_allowed(const Recipe& r, bool weights) {
     return {allowed.levels_key,
             "got some with quant.weight.bits_per_channel = true, whose channels are stored in "
             "whole bits; expected none for weights; try round.allowed_levels_activation"};
-  const double most = widest(t, r.curriculum);
-  if (most < t.lowest) return {};  // a curriculum that caps it ends too low, and is blamed for it
-  const auto whole = [&](int bits) { return bits >= t.lowest && bits <= most; };
-  const auto counted = [&](int levels) {
-    const auto has = [&](quant::Coding coding) {
-      const auto width = quant::Width::of_levels(levels);
-      return quant::has_levels(quant::Widths::range(t.lowest, t.highest), coding, width) &&
-             width.level_bits(coding) <= most;
-    };
-    return has(!weights         ? quant::Coding::natural
-               : t.narrow_range ? quant::Coding::symmetric
-                                : quant::Coding::twos);
-  };
-  if (std::none_of(allowed.bits.begin(), allowed.bits.end(), whole) &&
-      std::none_of(allowed.levels.begin(), allowed.levels.end(), counted))
-    return {allowed.bits_key, "got no width from " + section + ".lowest = " + to_text(t.lowest) +
-                                  " to " + (most < t.highest ? "its cap = " : "highest = ") +
-                                  to_text(most) + "; expected at least one"};
-  return {};
+  return conflict_in_reach(r, weights);
 }
 
 /// The same for one side with the widths that it may be rounded to.

@@ -79,7 +79,7 @@ void Table::training(const std::string& section, Training& t) {
 void Table::quantized_training(const std::string& section, Training& t) {
   training(section, t);
   range(section + ".distillation", &t.distillation, 0, 1);
-  above(section + ".distillation_temperature", &t.distillation_temperature, 0);
+  range(section + ".distillation_temperature", &t.distillation_temperature, 0.1, 100);
   add(section + ".damping", &t.damping);
 }
 
@@ -137,14 +137,14 @@ void Table::search(Recipe& r) {
   words("search.bit_optimizer", r.bit_optimizer, {"sgd", "adam"});
   range("search.lambda", &r.lambda, 0, 1e6);
   words("search.cost", r.cost, {"linear", "quadratic", "power"});
-  above("search.power", &r.power, 0);
+  range("search.power", &r.power, 0.1, 16);
   words("search.priced", r.priced, {"bits", "average_bits", "bytes", "bops", "activation_bytes"});
   words("search.multiplier", r.multiplier, {"exact", "dual", "pid"});
-  above("search.temperature_start", &r.temperature_start, 0);
-  above("search.temperature_end", &r.temperature_end, 0);
+  range("search.temperature_start", &r.temperature_start, 0.01, 100);
+  range("search.temperature_end", &r.temperature_end, 0.01, 100);
   words("search.temperature_schedule", r.temperature_schedule,
         {"exponential", "linear", "cosine", "constant"});
-  add("search.entropy", &r.entropy);
+  range("search.entropy", &r.entropy, 0, 1e3);
 }
 
 void Table::curriculum(Descent& plan) {

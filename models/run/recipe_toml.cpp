@@ -122,6 +122,7 @@ class Reader {
   /// A table, `path` being its name, its entries in the order of the text.
   void table(const toml::table& table, const std::string& path);
 
+  /// What stands behind a key, be it a table.
   void value(const std::string& path, const toml::node& node);
 
  private:
@@ -149,14 +150,12 @@ void Reader::table(const toml::table& table, const std::string& path) {
   for (const TomlEntry& entry : in_order(table)) {
     const std::string full = path.empty() ? entry.name : path + "." + entry.name;
     place_.lines[full] = entry.line();
-    if (entry.node->is_table() && is_table(full))
-      this->table(*entry.node->as_table(), full);
-    else
-      value(full, *entry.node);
+    value(full, *entry.node);
   }
 }
 
 void Reader::value(const std::string& path, const toml::node& node) {
+  if (node.is_table() && is_table(path)) return table(*node.as_table(), path);
   for (const Key& key : keys_) {
     const std::optional<std::string> layer = layer_of(key, path);
     if (key.path != path && !layer) continue;
@@ -175,6 +174,11 @@ void Reader::value(const std::string& path, const toml::node& node) {
 void Reader::unknown(const std::string& path) const {
   std::vector<std::string> paths, same_name;
   const std::string name = path.substr(path.rfind('.') + 1);
+  if (path == "quant.activation.per_channel" || path == "quant.activation.bits_per_channel")
+    place_.refuse(path,
+                  "unknown key: got channels of an activation; expected one range and width for "
+                  "the tensor, since the next layer's integer sums go over its channels; try " +
+                      ("quant.weight." + name));
   for (const Key& key : keys_) {
     paths.push_back(key.path);
     if (!key.section().empty()) paths.push_back(key.section());
@@ -198,7 +202,8 @@ bool is_text(const Recipe& recipe, const std::string& path) {
 void RecipePlace::refuse(const std::string& key, const std::string& text) const {
   const auto line = lines.find(key);
   const std::string escaped = in_quotes(key);
-  fail(kind, "[", who, "] ", origin, line == lines.end() ? "" : ":" + std::to_string(line->second),
+  const bool in_file = kind != Error::Kind::usage && line != lines.end();
+  fail(kind, "[", who, "] ", origin, in_file ? ":" + std::to_string(line->second) : "",
        kind == Error::Kind::usage ? " " : ": ", context, escaped.substr(1, escaped.size() - 2),
        ": ", text);
 }
@@ -214,7 +219,8 @@ void set_key(const std::string& key, const std::string& value, Recipe& recipe) {
   if (is_text(recipe, key) && !quoted_text) {
     table.insert("value", value);
   } else {
-    const bool bare_list = value.find(',') != std::string::npos && !value.starts_with('[');
+    const bool bare_list =
+        value.find(',') != std::string::npos && !value.starts_with('[') && !value.starts_with('{');
     try {
       table = parse_toml("value = " + (bare_list ? "[" + value + "]" : value), place);
     } catch (const Error&) {

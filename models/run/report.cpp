@@ -90,7 +90,7 @@ string accuracy_on_the_way(const RunData& run) {
   for (const auto& [key, words] : {std::pair{"gap.fractional", "with fractional widths"},
                                    {"gap.searched", "with the nearest whole ones"},
                                    {"gap.rounded", "rounded"},
-                                   {"gap.finetuned", "fine-tuned"}})
+                                   {"gap.finetuned", "in the end"}})
     if (const double accuracy = run.number(key); std::isfinite(accuracy))
       text += concat(text.empty() ? "" : ", ", with_unit(accuracy, 2, "%"), " ", words);
   return text.empty() ? "" : concat("<p>Accuracy on the way: ", text, ".</p>\n");

@@ -71,8 +71,18 @@ ordered_json finished(const Session& session, ordered_json result) {
   return result;
 }
 
+/// The teacher is the float network that the run starts from.
+void check_teacher(const Recipe& recipe, const Options& options) {
+  const auto distils = [](const Training& t) { return t.epochs > 0 && t.distillation > 0; };
+  check_usage(options.resume || !options.from.empty() || recipe.float_training.epochs > 0 ||
+                  !(distils(recipe.search) || distils(recipe.finetune)),
+              "[train] a teacher that has learned nothing: got distillation with float.epochs = 0; "
+              "expected a float network that is trained; try --from or --weights");
+}
+
 ordered_json all_phases(const Recipe& recipe, const Options& options, Observer& observer) {
   check_network(recipe);
+  check_teacher(recipe, options);
   // A start that does not fit must not leave a run that would go on from it.
   if (!options.resume && !options.from.empty()) read_float_model(recipe, options.from);
   const Session session(recipe, options, observer);

@@ -45,12 +45,33 @@ std::string csv_header() {
   return text;
 }
 
-quant::TensorSpec tensor_spec(const Tensors& tensors) {
-  return {
-      tensors.bits,          tensors.start,        tensors.lowest,           tensors.highest,
-      tensors.range,         tensors.per_channel,  tensors.bits_per_channel, tensors.narrow_range,
-      tensors.affine,        tensors.random_start, tensors.percentile,       tensors.momentum,
-      tensors.gradient_scale};
+/// What widths of a side are searched among: what the hardware has.  A level count is rounded to
+/// from the widths around it, so that with one all are candidates, as where there is no choice.
+std::vector<int> candidates(const Recipe& recipe, bool weight) {
+  const Tensors& side = weight ? recipe.weight : recipe.activation;
+  if (side.bits == "schedule" || !allowed_levels(recipe, weight).empty()) return {};
+  std::vector<int> widths;
+  for (const int bits : allowed_bits(recipe, weight))
+    if (bits >= side.lowest && bits <= side.highest) widths.push_back(bits);
+  return widths.size() > 1 ? widths : std::vector<int>();
+}
+
+quant::TensorSpec tensor_spec(const Recipe& recipe, bool weight) {
+  const Tensors& tensors = weight ? recipe.weight : recipe.activation;
+  return {tensors.bits,
+          tensors.start,
+          tensors.lowest,
+          tensors.highest,
+          tensors.range,
+          tensors.per_channel,
+          tensors.bits_per_channel,
+          tensors.narrow_range,
+          tensors.affine,
+          tensors.random_start,
+          tensors.percentile,
+          tensors.momentum,
+          tensors.gradient_scale,
+          candidates(recipe, weight)};
 }
 
 /// Makes the run folder and its parts; the lock of it.
@@ -190,12 +211,9 @@ std::unique_ptr<nn::Module> make_model(const Recipe& recipe) {
 }
 
 quant::Spec quant_spec(const Recipe& recipe) {
-  return {tensor_spec(recipe.weight),
-          tensor_spec(recipe.activation),
-          recipe.weight_bits,
-          recipe.activation_bits,
-          recipe.sum_bits,
-          recipe.seed};
+  return {tensor_spec(recipe, true), tensor_spec(recipe, false),
+          recipe.weight_bits,        recipe.activation_bits,
+          recipe.sum_bits,           recipe.seed};
 }
 
 Tensor sample_image(const Recipe& recipe) {

@@ -67,7 +67,7 @@ void RangeTable::set(int j, Index row, Affine range) {
 }
 
 void Sample::add(const Tensor& x) {
-  if (rows_ > 1) {  // weights: there is only one, keep its rows whole
+  if (whole_) {
     numbers_.assign(x.span().begin(), x.span().end());
     return;
   }

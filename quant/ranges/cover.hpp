@@ -47,12 +47,13 @@ Affine least_squares(std::span<const Real> x, Grid grid, const RangeOptions& opt
 Affine inner_percentile(std::span<const Real> x, Grid grid, const RangeOptions& options);
 Affine least_divergence(std::span<const Real> x, Grid grid, const RangeOptions& options);
 
-/// What calibration has seen: all of a weight with a range for each row, else up to 2^18 numbers of
-/// the tensor.  Each batch gives some 2^14, evenly spaced; of more than there is room for, all are
-/// as likely to be among them (Vitter, 1985, algorithm R), and the same in every run.
+/// What calibration has seen: all of a weight, of an activation up to 2^18 numbers.  Each batch
+/// gives some 2^14, evenly spaced; of more than there is room for, all are as likely to be among
+/// them (Vitter, 1985, algorithm R), and the same in every run.
 class Sample {
  public:
-  explicit Sample(Index rows) : rows_(rows) {}
+  explicit Sample(const RangeOptions& options)
+      : rows_(options.rows), whole_(options.fresh || rows_ > 1) {}
 
   void add(const Tensor& x);
 
@@ -64,6 +65,7 @@ class Sample {
   std::span<const Real> row(Index r) const;
 
   Index rows_;
+  bool whole_;              // a weight, the same in every batch
   std::uint64_t seen_ = 0;  // of one row
   std::vector<Real> numbers_;
 };

@@ -7,7 +7,7 @@ namespace {
 class FittedRange final : public RangePolicy {
  public:
   FittedRange(std::string_view name, Fit fit, const RangeOptions& options)
-      : name_(name), fit_(fit), table_(options), sample_(options.rows) {}
+      : name_(name), fit_(fit), table_(options), sample_(options) {}
 
   std::string_view name() const override { return name_; }
   void observe(const Tensor& x) override { sample_.add(x); }

@@ -12,7 +12,7 @@ class LearnedRange final : public RangePolicy {
  public:
   explicit LearnedRange(const RangeOptions& options)
       : table_(options),
-        sample_(options.rows),
+        sample_(options),
         log_scale_(zeros(), true),
         share_(zeros(), true),
         codes_(zeros()) {

@@ -74,6 +74,20 @@ TEST_CASE("recipe: a bad file is blamed by line and key") {
       "FILE:5: round.allowed_levels: got some with quant.weight.bits_per_channel = true, whose "
       "channels are stored in whole bits; expected none for weights; try "
       "round.allowed_levels_activation");
+  says("[round]\nallowed_levels_weight = [6, 10]\n",
+       "FILE:2: round.allowed_levels_weight: got no count that these tensors can have; expected "
+       "one from quant.weight.lowest = 2 to highest = 8, odd");
+  says("[quant.weight]\naverage_bits = 6\n[round]\nallowed_weight = [2, 3]\n",
+       "FILE:2: quant.weight.average_bits: got 6, more than any allowed width from "
+       "quant.weight.lowest = 2 to highest = 8; expected at most 3; try another "
+       "round.allowed_weight");
+  says("[quant.budget]\nactivation_bits = 7\n[quant.activation]\ncap = true\n",
+       "FILE:2: quant.budget.activation_bits: got 7, more than any allowed width from "
+       "quant.activation.lowest = 2 to its cap = 4; expected at most 4; try another round.allowed");
+  says("[quant.activation]\nper_channel = true\n",
+       "FILE:2: quant.activation.per_channel: unknown key: got channels of an activation; expected "
+       "one range and width for the tensor, since the next layer's integer sums go over its "
+       "channels; try quant.weight.per_channel");
   says("[round]\nallowed = []\nallowed_levels = [6]\n",
        "FILE:2: round.allowed: got no width from quant.weight.lowest = 2 to highest = 8; expected "
        "at least one");
@@ -209,7 +223,7 @@ TEST_CASE("recipe: a bad --set is a mistake of usage") {
   says("float.rate=1\nseed = 2", "float.rate: got \"1\\x0aseed = 2\"; expected a number above 0");
   says("seed", "has no key and value: got \"seed\"; expected key=value");
   says("float=1", "float: got 1; expected a section with keys, [float]");
-  says("float={rate=1}", "float: got a table; expected a section with keys, [float]");
+  says("float={rate=0}", "float.rate: got 0; expected a number above 0");
   says("name=", "name: got \"\"; expected a name of letters, digits, '.', '_' and '-'");
   says(
       "model=lenet6",

@@ -121,7 +121,9 @@ Recipe random_recipe(unsigned seed) {
   r.allowed = {4, 5, 8};
   r.allowed_activation = {8, 4};
   if (!r.weight.bits_per_channel) r.allowed_levels = {11, 3, 6};
-  r.allowed_levels_activation = {5, 7};
+  if (r.activation.lowest == 2) r.allowed_levels_activation = {5, 7};
+  for (Tensors* side : {&r.weight, &r.activation})
+    if (side->average_bits > 4) side->average_bits = std::max(4, side->lowest);
   r.couple_adds = dice.whole(0, 1) == 1;
   if (!r.weight.bits_per_channel) r.losses = dice.word({"estimated", "measured"});
   r.swap = dice.whole(0, 50);
@@ -222,7 +224,7 @@ TEST_CASE("recipe: --set changes single fields") {
       {"float.rate=0.25", "model=mlp", "data.name = \"synthetic\"", "seed=7",
        "quant.weight.random_start=true", "baselines.uniform=8,4", "baselines.uniform_ends8=[2]",
        "quant.weight_bits.conv1=8", "quant.weight_bits.features.0=4", "quant.weight_bits.conv1=6",
-       "quant.activation_bits.layer1.0=4"});
+       "quant.weight_bits={fc1=3,features.0=5}", "quant.activation_bits.layer1.0=4"});
   CHECK(r.float_training.rate == 0.25);
   CHECK(r.model == "mlp");
   CHECK(r.data == "synthetic");
@@ -230,7 +232,7 @@ TEST_CASE("recipe: --set changes single fields") {
   CHECK(r.weight.random_start);
   CHECK(r.uniform == std::vector{8, 4});
   CHECK(r.uniform_ends8 == std::vector{2});
-  CHECK(r.weight_bits == WidthsByLayer{{"conv1", 6}, {"features.0", 4}});
+  CHECK(r.weight_bits == WidthsByLayer{{"conv1", 6}, {"features.0", 5}, {"fc1", 3}});
   CHECK(r.activation_bits == WidthsByLayer{{"layer1.0", 4}});
 }
 

@@ -54,6 +54,22 @@ TEST_CASE("attach: lenet5-bn has one quantizer for each tensor, at the end of it
   CHECK(activations == 4704 + 1600 + 120 + 84);
 }
 
+TEST_CASE("attach: learned widths have the candidates that are given, and start among them") {
+  const auto model = models::make("lenet5-bn", {28, 28, 1}, 10, 1);
+  quant::Spec spec;
+  spec.weight.bits = spec.activation.bits = "stochastic";
+  spec.weight.candidates = {4, 8};
+  spec.weight.start = 3;
+  spec.activation.start = 3;
+  quant::attach(*model, image(), spec);
+  for (const Quantizer* q : quant::quantizers(*model)) {
+    if (q->info().role == Role::input) continue;
+    const bool weight = q->info().role == Role::weight;
+    CHECK(q->info().widths.count() == (weight ? 2 : 7));
+    CHECK(q->bits().bits() == (weight ? 4 : 3));
+  }
+}
+
 TEST_CASE("attach: tiny-resnet: both operands of an add, the add, the pool") {
   const auto model = models::make("tiny-resnet", {28, 28, 1}, 10, 1);
   quant::attach(*model, image(), {});

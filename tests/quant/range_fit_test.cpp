@@ -97,6 +97,22 @@ TEST_CASE("range: percentile leaves out what a sorted list says") {
   }
 }
 
+TEST_CASE("range: all numbers of a weight are seen, once, however many batches show it") {
+  const Tensor x = bell({40'000});
+  RangeOptions options = of(Coding::symmetric);
+  options.percentile = 100;
+  options.fresh = true;
+  Real largest = 0;
+  for (const Real v : x.span()) largest = std::max(largest, std::abs(v));
+  const auto range = quant::make_range("percentile", options);
+  for (int batch = 0; batch < 3; ++batch) range->observe(x);
+  range->finish();
+  const Ranges found = range->ranges(x);
+  for (int j = 0; j < options.widths.count(); ++j)
+    CHECK(found.scale.value()[j] ==
+          doctest::Approx(largest / highest_code(Coding::symmetric, options.widths[j])));
+}
+
 TEST_CASE("range: percentile with a zero-point leaves out as many at each end") {
   Tensor x({1000});
   for (Index i = 0; i < 1000; ++i) x[i] = Real(i % 7 ? i - 250 : 250 - i);

@@ -50,7 +50,7 @@ class Quantize(unittest.TestCase):
 
     def test_what_is_printed(self):
         for word in ("float", "quantized", "bytes", "loss at 2", "loss at 8", "conv2.weight_q",
-                     "batch norm corrected", "mismatches:", "report.html"):
+                     "in the end", "mismatches:", "report.html"):
             self.assertIn(word, self.result.stdout)
         self.assertNotIn("learned", self.result.stdout)
         self.assertNotIn("\033", self.result.stdout + self.result.stderr)

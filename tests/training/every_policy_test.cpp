@@ -57,6 +57,32 @@ TEST_CASE("every policy: the average of the weights meets its budget at the end 
   }
 }
 
+TEST_CASE("every policy: only widths that the hardware has are searched among") {
+  for (const std::string& bits : quant::bit_policies()) {
+    if (!learns(bits)) continue;
+    CAPTURE(bits);
+    run::Recipe recipe = recipe_of(bits);
+    recipe.allowed_weight = {4, 8};
+    recipe.weight.start = 7;
+    recipe.weight.average_bits = 5;
+    recipe.allowed = {2, 4, 8};
+    recipe.activation.average_bits = 3.25;
+    const Beginning at(recipe);
+    for (const quant::Quantizer* q : quant::quantizers(*at.model)) {
+      if (!q->bits().parameter()) continue;
+      const bool weight = q->info().role == quant::Role::weight;
+      CHECK(q->info().widths.count() == (weight ? 2 : 3));
+      CHECK(q->info().widths.find(3) < 0);
+    }
+    run::train(*at.session, *at.model, recipe, recipe.search, {"search"}, at.search.get());
+    const auto average = [&](quant::Role role) {
+      return quant::average_bits(quant::quantizers(*at.model), role, false);
+    };
+    CHECK(average(quant::Role::weight) == doctest::Approx(5).epsilon(0.01));
+    CHECK(average(quant::Role::activation) == doctest::Approx(3.25).epsilon(0.01));
+  }
+}
+
 TEST_CASE("every policy: a higher price means fewer bits, under SGD and Adam") {
   for (const std::string& bits : quant::bit_policies()) {
     if (!learns(bits)) continue;
