@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -159,27 +160,26 @@ std::string temporary_beside(const std::string& path) {
   return directory_of(path) + '/' + std::string(temporary_prefix) + name.data();
 }
 
-/// The permissions of the regular file `path`, else those of a new file;
-/// refuses a directory or a device, which a rename would fail on or destroy.
-mode_t mode_to_keep(const std::string& path) {
+/// The permissions of the regular file `path`, if there is one; refuses a directory or a
+/// device, which a rename would fail on or destroy.
+std::optional<mode_t> mode_to_keep(const std::string& path) {
   struct stat old {};
-  if (::lstat(path.c_str(), &old) != 0 || S_ISLNK(old.st_mode)) return 0;
+  if (::lstat(path.c_str(), &old) != 0 || S_ISLNK(old.st_mode)) return {};
   check(S_ISREG(old.st_mode), "[file] cannot replace ", named(path),
         ": got a directory, a pipe or a device; expected a regular file or nothing");
   return old.st_mode & 0777;
 }
 
-void flush_directory(const std::string& path) {
-  const Descriptor directory(directory_of(path), O_RDONLY | O_DIRECTORY);
+void flush_directory(const Descriptor& directory, const std::string& path) {
   // EINVAL: this file system has no such thing as flushing a directory.
   const auto flush = [&] { return ::fsync(*directory); };
-  if (!directory.is_open() || (uninterrupted(flush) != 0 && errno != EINVAL))
+  if (uninterrupted(flush) != 0 && errno != EINVAL)
     fail_writing(path, "flush the directory of", errno);
 }
 
-void write_and_verify(Descriptor& file, const std::string& path, mode_t mode,
+void write_and_verify(Descriptor& file, const std::string& path, std::optional<mode_t> mode,
                       std::span<const std::byte> bytes) {
-  if (mode != 0 && ::fchmod(*file, mode) != 0) fail_writing(path, "set the permissions of", errno);
+  if (mode && ::fchmod(*file, *mode) != 0) fail_writing(path, "set the permissions of", errno);
   if (!write_all(*file, bytes)) fail_writing(path, "write", errno);
   if (uninterrupted([&] { return ::fsync(*file); }) != 0) fail_writing(path, "flush", errno);
   if (!reads_back(*file, bytes)) fail_writing(path, "read back", errno ? errno : EIO);
@@ -197,7 +197,9 @@ std::string read_text_file(const std::string& path, std::uint64_t max_bytes) {
 }
 
 void write_file_atomically(const std::string& path, std::span<const std::byte> bytes) {
-  const mode_t mode = mode_to_keep(path);
+  const std::optional<mode_t> mode = mode_to_keep(path);
+  const Descriptor directory(directory_of(path), O_RDONLY | O_DIRECTORY);
+  if (!directory.is_open()) fail_writing(path, "open the directory of", errno);
   const std::string temporary = temporary_beside(path);
   Descriptor file(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
   if (!file.is_open()) fail_writing(path, "create a temporary file for", errno);
@@ -208,7 +210,7 @@ void write_file_atomically(const std::string& path, std::span<const std::byte> b
     ::unlink(temporary.c_str());
     throw;
   }
-  flush_directory(path);
+  flush_directory(directory, path);
 }
 
 void write_file_atomically(const std::string& path, std::string_view text) {

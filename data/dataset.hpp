@@ -32,7 +32,8 @@ class Dataset {
   /// The sample as it lies in memory, where it does so as bytes; else empty.
   std::span<const std::uint8_t> bytes(Index i) const;
 
-  /// Tells this data set from every other: a SHA-256, and what decorators add.
+  /// Tells the data from all others: a SHA-256, and which decorators crop, flip or leave out;
+  /// means, deviations and seeds are not in it.
   virtual std::string hash() const = 0;
 
  private:

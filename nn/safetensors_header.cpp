@@ -45,6 +45,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   bool string(std::string& text) override {
     if (at_ == At::metadata) {
       refuse_nul(text);
+      require(header_.metadata.size() < max_entries, "too much metadata in front", max_entries,
+              " entries; expected at most that many in all");
       header_.metadata.emplace(key_, std::move(text));
     } else if (at_ == At::tensor && field_ == "dtype") {
       item_.dtype = known_dtype(text);

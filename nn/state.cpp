@@ -106,6 +106,12 @@ SafeTensors to_safetensors(const NamedTensors& state, const Metadata& metadata) 
   SafeTensors tensors;
   tensors.metadata = metadata;
   for (const auto& [name, tensor] : state) {
+    const auto all = tensor.span();
+    const auto bad = std::find_if(all.begin(), all.end(),
+                                  [](Real v) { return !std::isfinite(static_cast<float>(v)); });
+    check(bad == all.end(), "[state] cannot save ", in_quotes(name), ": got ",
+          bad == all.end() ? Real(0) : *bad, " at index ", bad - all.begin(),
+          "; expected finite numbers, which alone are read back; try a smaller rate or clip");
     const auto numbers = std::vector<float>(tensor.span().begin(), tensor.span().end());
     const auto bytes = std::as_bytes(std::span(numbers));
     tensors.entries.push_back({name, DType::f32, tensor.shape(), {bytes.begin(), bytes.end()}});

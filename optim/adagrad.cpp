@@ -24,8 +24,9 @@ Adagrad::Adagrad(std::vector<ParameterGroup> groups, const AdagradOptions& optio
   check(std::isfinite(options.rate_decay) && options.rate_decay >= 0,
         "[adagrad] bad rate decay: got ", options.rate_decay, "; expected a finite number >= 0");
   check_epsilon("adagrad", options.epsilon);
-  check(std::isfinite(options.initial_sum) && options.initial_sum >= 0,
-        "[adagrad] bad initial sum: got ", options.initial_sum, "; expected a finite number >= 0");
+  check(std::isfinite(static_cast<float>(options.initial_sum)) && options.initial_sum >= 0,
+        "[adagrad] bad initial sum: got ", options.initial_sum,
+        "; expected a number >= 0 that is finite as a float");
   for (const Var& parameter : parameters())
     states_.push_back({Tensor(parameter.shape(), static_cast<float>(options.initial_sum)),
                        Tensor(Shape{}, 0.0f)});

@@ -6,13 +6,15 @@
 namespace fraqat::optim {
 namespace {
 
+bool finite_float(double x) { return std::isfinite(static_cast<float>(x)); }
+
 void check_group(const ParameterGroup& group) {
   check(std::isfinite(group.rate_scale) && group.rate_scale >= 0, "[optimizer] group \"",
         group.name, "\" has a bad rate scale: got ", group.rate_scale,
         "; expected a finite number >= 0");
-  check(std::isfinite(group.weight_decay) && group.weight_decay >= 0, "[optimizer] group \"",
+  check(finite_float(group.weight_decay) && group.weight_decay >= 0, "[optimizer] group \"",
         group.name, "\" has a bad weight decay: got ", group.weight_decay,
-        "; expected a finite number >= 0");
+        "; expected a number >= 0 that is finite as a float");
 }
 
 }  // namespace
@@ -28,6 +30,7 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
             parameter.name(), "\" again in group \"", group.name,
             "\"; expected every parameter once");
       parameters_.push_back(parameter);
+      shapes_.push_back(parameter.shape());
     }
   }
 }
@@ -44,9 +47,14 @@ void Optimizer::step(double rate) {
   std::size_t index = 0;
   for (const ParameterGroup& group : groups_) {
     const double group_rate = rate_of(group, rate);
+    check(finite_float(group_rate), "[optimizer] bad learning rate of group \"", group.name,
+          "\": got ", group_rate, "; expected a number that is finite as a float");
     for (std::size_t i = 0; i < group.parameters.size(); ++i, ++index) {
       Var& parameter = parameters_[index];
       if (!parameter.grad()) continue;
+      check(parameter.shape() == shapes_[index], "[optimizer] \"", parameter.name(),
+            "\" has changed its shape: got ", parameter.shape(), "; expected ", shapes_[index],
+            ", which its state has");
       check(parameter.grad().shape() == parameter.shape(), "[optimizer] gradient of \"",
             parameter.name(), "\" has the wrong shape: got ", parameter.grad().shape(),
             "; expected ", parameter.shape());

@@ -67,6 +67,7 @@ class Optimizer {
  private:
   std::vector<ParameterGroup> groups_;
   std::vector<Var> parameters_;
+  std::vector<Shape> shapes_;  // of the parameters, and of their state
   Index steps_ = 0;
 };
 

@@ -42,9 +42,9 @@ struct ScheduleOptions {
 /// The learning rate as a function of the step, without state: a resumed run
 /// asks for the step it stands at.
 ///
-/// Warm-up rises linearly, base_rate (step + 1) / (warmup_steps + 1), and meets
-/// the schedule proper at step warmup_steps.  With p the part done of the steps
-/// after warm-up, and c(p) = (1 + cos(pi p)) / 2, which falls from 1 to 0:
+/// Warm-up rises linearly, r0 (step + 1) / (warmup_steps + 1), and meets the schedule
+/// proper at step warmup_steps, whose rate is r0 (base_rate, but for one_cycle).  With p the part
+/// done of the steps after warm-up, and c(p) = (1 + cos(pi p)) / 2, which falls from 1 to 0:
 ///
 ///   constant         base
 ///   step             base * factor^floor(n / decay_every)     n: steps after warm-up

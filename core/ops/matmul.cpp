@@ -123,15 +123,20 @@ struct Matmul {
 
 // The batch of both with [m, n] behind.
 Shape product_shape(const Shape& a, const Shape& b, Index m, Index n) {
-  Shape y = a.rank() < b.rank() ? b : a;
-  y = with_extent(with_extent(y, y.rank() - 2, m), y.rank() - 1, n);
-  for (int d = 2; d < y.rank(); ++d) {
+  const int rank = std::max(a.rank(), b.rank());
+  std::array<Index, Shape::max_rank> y{};
+  const auto extent = [&](int from_behind) -> Index& {
+    return y[static_cast<std::size_t>(rank - 1 - from_behind)];
+  };
+  extent(0) = n;
+  extent(1) = m;
+  for (int d = 2; d < rank; ++d) {
     const Index u = batch_extent(a, d), v = batch_extent(b, d);
     check(u == v || u == 1 || v == 1, "[matmul] batches differ: got ", a, " and ", b,
           "; expected equal extents before the last two, or 1");
-    y = with_extent(y, y.rank() - 1 - d, std::max(u, v));
+    extent(d) = std::max(u, v);
   }
-  return y;
+  return Shape{std::span(y).first(static_cast<std::size_t>(rank))};
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ struct Maximum {
 
   std::array<Tensor, 2> backward(const Tensor& dy, Needs<2> needs) const {
     const auto share = [](Real d, Real own, Real other) {
+      if (other != other && own == own) return Real(0);
       return own == other ? d / 2 : own < other ? Real(0) : d;
     };
     std::array<Tensor, 2> gradients;

@@ -56,10 +56,11 @@ Var permute(const Var& x, std::span<const int> axes) {
   }
   check(each_once, "[permute] not an order of the dimensions: got ", axes.size(), " axes for x ",
         x.shape(), "; expected each of 0 to ", rank - 1, " once");
-  Shape to = x.shape();
+  std::array<Index, Shape::max_rank> to{};
   for (int d = 0; d < rank; ++d)
-    to = with_extent(to, d, x.shape()[order[static_cast<std::size_t>(d)]]);
-  return apply(Permute{order, x.shape(), to}, x);
+    to[static_cast<std::size_t>(d)] = x.shape()[order[static_cast<std::size_t>(d)]];
+  const Shape shape{std::span(to).first(static_cast<std::size_t>(rank))};
+  return apply(Permute{order, x.shape(), shape}, x);
 }
 
 Var permute(const Var& x, std::initializer_list<int> axes) {

@@ -26,11 +26,13 @@ struct Reshape {
 }  // namespace
 
 Var reshape(const Var& x, std::array<Index, Shape::max_rank> dims, int rank) {
+  check(rank >= 0 && rank <= Shape::max_rank, "[reshape] no such rank: got ", rank,
+        "; expected 0 to ", Shape::max_rank);
   Index known = 1;
   Index* open = nullptr;
   for (Index& d : std::span(dims).first(static_cast<std::size_t>(rank))) {
     if (d != -1) {
-      known *= d;
+      if (__builtin_mul_overflow(known, d, &known)) known = 0;  // divides nothing
       continue;
     }
     check(!open, "[reshape] more than one extent is open: got -1 twice; expected it once at most");

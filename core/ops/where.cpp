@@ -35,6 +35,8 @@ struct Where {
 }  // namespace
 
 Var where(const Tensor& condition, const Var& a, const Var& b) {
+  check(condition.size() > 0, "[where] an empty tensor: got a condition of ", condition.shape(),
+        "; expected one element at least");
   return apply(Where{condition}, a, b);
 }
 

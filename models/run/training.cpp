@@ -80,7 +80,7 @@ class Run {
     at_ = journal.restore(saved);
     while (at_.epoch < training_.epochs) {
       epoch(updates, saved);
-      session_.save(saved, at_);
+      placed([&] { session_.save(saved, at_); });
     }
     if (training_.average > 0 && training_.epochs > 0) settle(updates);
     journal.finish(key, at_.samples_per_second);
@@ -110,7 +110,7 @@ class Run {
 
   /// f(); an Error also says where it was.
   template <class F>
-  auto placed(F&& f) const {
+  std::invoke_result_t<F> placed(F&& f) const {
     try {
       return f();
     } catch (const Error& error) {
@@ -172,10 +172,10 @@ class Run {
       at_.seconds = session_.seconds() - start;
       session_.observer().step(done(), loss);
       if (session_.observer().stopping()) {
-        session_.save(saved, at_);
+        placed([&] { session_.save(saved, at_); });
         session_.stop(model_, recipe_, stretch_.phase);
       }
-      session_.save_now_and_then(saved, at_);
+      placed([&] { session_.save_now_and_then(saved, at_); });
     }
     finish_epoch(updates);
   }

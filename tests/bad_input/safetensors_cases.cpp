@@ -43,6 +43,12 @@ std::string many_entries(int count) {
   return header + '}';
 }
 
+std::string much_metadata(int count) {
+  std::string header = "{\"__metadata__\":{";
+  for (int i = 0; i < count; ++i) header += (i ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";
+  return header + "}}";
+}
+
 struct Row {
   std::string name, file, expected;
 };
@@ -136,6 +142,8 @@ std::vector<Row> metadata_rows() {
   return {
       {"metadata-twice", safetensors_file("{\"__metadata__\":{},\"__metadata__\":{}}"),
        "appears twice: got \"__metadata__\""},
+      {"much-metadata", safetensors_file(much_metadata(70000)),
+       "too much metadata in front of __metadata__.\"65536\": got 65536 entries"},
       {"metadata-key-twice", safetensors_file("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}"),
        "__metadata__.\"k\""},
       {"metadata-number", safetensors_file("{\"__metadata__\":{\"k\":1}}"),

@@ -74,6 +74,11 @@ TEST_CASE("file: a new version keeps the permissions, a link is replaced") {
   write_file_atomically(path, "new");
   CHECK(std::filesystem::status(path).permissions() == std::filesystem::perms(0600));
 
+  REQUIRE(::chmod(path.c_str(), 0000) == 0);
+  write_file_atomically(path, "new");
+  CHECK(std::filesystem::status(path).permissions() == std::filesystem::perms(0000));
+  REQUIRE(::chmod(path.c_str(), 0600) == 0);
+
   std::filesystem::create_symlink(path, link);
   write_file_atomically(link, "linked");
   CHECK(!std::filesystem::is_symlink(link));

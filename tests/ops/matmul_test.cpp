@@ -91,6 +91,13 @@ TEST_CASE("matmul: the batch is broadcast") {
   CHECK(shape({3, 2}, {7, 2, 4}) == Shape{7, 3, 4});
 }
 
+TEST_CASE("matmul: a long row, turned, times a number") {
+  const Var row(Tensor({1, 9'000'000}, Real(3))), two(Tensor({1, 1}, Real(2)));
+  const Tensor y = op::matmul(row, two, {true, false}).value();
+  CHECK(y.shape() == Shape({9'000'000, 1}));
+  CHECK(y[8'999'999] == 6);
+}
+
 TEST_CASE("matmul: a square times itself") {
   test::gradcheck([](std::span<const Var> x) { return op::matmul(x[0], x[0]); },
                   {test::normal({4, 4})});

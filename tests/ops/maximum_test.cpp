@@ -41,6 +41,13 @@ TEST_CASE("maximum: a NaN is not hidden") {
   const Var nan(Tensor({1}, std::numeric_limits<Real>::quiet_NaN())), one(Tensor({1}, Real(1)));
   CHECK(std::isnan(op::maximum(nan, one).value()[0]));
   CHECK(std::isnan(op::maximum(one, nan).value()[0]));
+  for (const bool first : {true, false}) {  // the gradient is all of the winner's
+    const Var a(nan.value(), true), b(one.value(), true);
+    Tape tape;
+    tape.backward(op::sum(first ? op::maximum(a, b) : op::maximum(b, a)));
+    CHECK(a.grad()[0] == 1);
+    CHECK(b.grad()[0] == 0);
+  }
 }
 
 }  // namespace fraqat::maximum_test

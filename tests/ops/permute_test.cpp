@@ -56,6 +56,9 @@ TEST_CASE("permute: transpose exchanges two dimensions, the last two unless told
   CHECK(test::numbers(op::transpose(x).value()) == test::numbers(naive(x.value(), {0, 2, 1})));
   CHECK(test::numbers(op::transpose(x, 0, -1).value()) ==
         test::numbers(naive(x.value(), {2, 1, 0})));
+  // Long enough that no shape on the way may have both extents.
+  const Var row(Tensor({1, 9'000'000}, Real(3)));
+  CHECK(op::transpose(row).shape() == Shape({9'000'000, 1}));
 }
 
 TEST_CASE("permute: attributes") {

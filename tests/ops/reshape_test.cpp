@@ -59,6 +59,11 @@ TEST_CASE("reshape: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(
       op::reshape(x, {7}),
       "[reshape] sizes differ: got [2, 3] to [7]; expected the same number of elements", Error);
+  for (const int rank : {-1, 6})
+    CHECK_THROWS_WITH_AS(op::reshape(x, std::array<Index, Shape::max_rank>{6}, rank),
+                         doctest::Contains("[reshape] no such rank: got "), Error);
+  CHECK_THROWS_WITH_AS(op::reshape(x, {-1, Index{1} << 32, Index{1} << 32}),
+                       doctest::Contains("[reshape] no extent fits: got [2, 3]"), Error);
   CHECK_THROWS_WITH_AS(op::reshape(x, {1, 1, 1, 1, 1, 6}),
                        "[reshape] too many dimensions: got 6; expected at most 5", Error);
   CHECK_THROWS_WITH_AS(op::reshape(x, {-2, -3}),

@@ -71,6 +71,10 @@ TEST_CASE("where: other shapes are refused") {
       "[where] shapes do not broadcast: got [2, 3] and [2]; expected extents that, "
       "aligned at the end, are equal or 1",
       Error);
+  const Var one(Tensor({1}, Real(1)));
+  CHECK_THROWS_WITH_AS(
+      op::where(Tensor(Shape{0}), one, one),
+      "[where] an empty tensor: got a condition of [0]; expected one element at least", Error);
 }
 
 }  // namespace fraqat::where_test

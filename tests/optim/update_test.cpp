@@ -143,6 +143,19 @@ TEST_CASE("optimizers: bad hyper-parameters are refused") {
                        "number >= 0",
                        Error);
   CHECK_THROWS_AS(Sgd({{{w}, nan}}), Error);
+  CHECK_THROWS_WITH_AS(
+      Sgd({{{w}, 1, 1e39, "g"}}),
+      "[optimizer] group \"g\" has a bad weight decay: got 1e+39; expected a number "
+      ">= 0 that is finite as a float",
+      Error);
+  Var moved(Tensor({4}, Real(1)), true);
+  Sgd moving({{{moved}, 1, 0, "g"}}, {0.9});
+  moved.grad() = Tensor({4}, Real(0));
+  CHECK_THROWS_WITH_AS(moving.step(1e39), doctest::Contains("finite as a float"), Error);
+  moved.value() = Tensor({5}, Real(1));
+  moved.grad() = Tensor({5}, Real(1));
+  CHECK_THROWS_WITH_AS(moving.step(0.1),
+                       doctest::Contains("has changed its shape: got [5]; expected [4]"), Error);
   for (const double d : {-0.1, nan}) CHECK_THROWS_AS(Sgd({{{w}, 1, d}}), Error);
   CHECK_THROWS_WITH_AS(Sgd({{{Var()}, 1, 0, "a"}}),
                        "[optimizer] bad parameter in group \"a\": got none; expected a tensor",
@@ -172,7 +185,8 @@ TEST_CASE("optimizers: bad hyper-parameters are refused") {
       AdagradOptions{.epsilon = -1},
       "[adagrad] bad epsilon: got -1; expected a finite number > 0 as a float");
   refused.operator()<Adagrad>(AdagradOptions{.initial_sum = -2},
-                              "[adagrad] bad initial sum: got -2; expected a finite number >= 0");
+                              "[adagrad] bad initial sum: got -2; expected a number >= 0 that is "
+                              "finite as a float");
   // Positive and finite, but not in float: 0 / (0 + epsilon) would be no number.
   for (const double epsilon : {1e-46, 1e300}) {
     CHECK_THROWS_AS(Adam({{{w}}}, {.epsilon = epsilon}), Error);
