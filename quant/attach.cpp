@@ -248,12 +248,13 @@ class Plan {
 
   std::vector<double> starts(const TensorSpec& spec, const Widths& widths, Index count) {
     const double low = widths.lowest(), high = widths.highest();
-    std::vector<double> all(static_cast<std::size_t>(count), std::clamp(spec.start, low, high));
+    const double start = spec.candidates.empty() ? spec.start : std::clamp(spec.start, low, high);
+    std::vector<double> all(static_cast<std::size_t>(count), start);
     if (!spec.random_start || spec.bits == "fixed") return all;
     const Philox draw(spec_.seed, Stream::init, 0x62697473);  // far from the weights' substreams
-    for (double& start : all) {
+    for (double& one : all) {
       const float u = uniform(draw({0, 0, 0, drawn_++})[0]);
-      start = low + static_cast<double>(u) * (high - low);
+      one = low + static_cast<double>(u) * (high - low);
     }
     return all;
   }

@@ -75,7 +75,7 @@ TEST_CASE("a report is one well-formed page that holds every series and asks the
         "bytes, budget: 19\u202F400 at most",
         "Price of a byte",
         "on the way: 90.50 % with fractional widths, 90.25 % with the nearest whole ones, "
-        "88.50 % rounded, 91.00 % fine-tuned.",
+        "88.50 % rounded, 91.00 % in the end.",
         ">conv1<",
         ">relu4<",
         "5.31 \u2192 5",

@@ -78,7 +78,7 @@ class Run(unittest.TestCase):
 
     def test_train_prints_a_table_and_a_line_an_epoch(self):
         for word in ("network", "float", "uniform 4", "learned", "mismatches", "average bits",
-                     "% with fractional widths, ", "% with the nearest whole ones, ", "% rounded, ", "% fine-tuned", "report.html"):
+                     "% with fractional widths, ", "% with the nearest whole ones, ", "% rounded, ", "% in the end", "report.html"):
             self.assertIn(word, self.result.stdout)
         epochs = [line for line in self.result.stderr.splitlines() if " epoch " in line]
         self.assertEqual(len(epochs), 5, self.result.stderr)  # float, 2 uniform, search, finetune
