@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -67,7 +66,7 @@ double divergence(const std::vector<Bin>& all, Span inside, Affine range, Grid g
   struct Code {
     double count = 0, bins = 0;
   };
-  std::array<Code, 256> codes{};
+  std::vector<Code> codes(static_cast<std::size_t>(grid.hi - grid.lo) + 1);
   const auto code = [&](const Bin& bin) -> Code& {
     return codes[static_cast<std::size_t>(centred_code(bin.centre, range.scale, lo, hi, grid.step) -
                                           lo)];

@@ -59,11 +59,12 @@ double divergence(const std::vector<double>& magnitudes, double largest, double 
     }
   }
   if (p.empty()) return HUGE_VAL;
-  const double scale = share * largest / top;
+  std::vector<double> code;
+  for (const double c : centre) code.push_back(std::nearbyint(c / (share * largest / top)));
   for (std::size_t i = 0; i < p.size(); ++i) {
     double mass = 0, bins = 0;
     for (std::size_t k = 0; k < p.size(); ++k)
-      if (std::nearbyint(centre[k] / scale) == std::nearbyint(centre[i] / scale)) {
+      if (code[k] == code[i]) {
         mass += p[k];
         ++bins;
       }
