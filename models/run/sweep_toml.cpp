@@ -175,7 +175,11 @@ Recipe SweepReader::recipe_of(const SweepRow& row, int line) const {
     place.lines.emplace(conflict.key, line);
     place.refuse(conflict.key, conflict.text);
   }
-  override_keys(recipe, overrides_);
+  try {
+    override_keys(recipe, overrides_);
+  } catch (const Error& error) {  // what suits the other rows need not suit this one
+    fail(error.kind(), "[sweep] row ", in_quotes(row.name), ": ", error.what());
+  }
   recipe.name = row.folder;
   return recipe;
 }

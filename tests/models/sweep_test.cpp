@@ -219,6 +219,11 @@ TEST_CASE("sweep: values of every type in every place, and files made to hurt a 
   CHECK_THROWS_WITH_AS(load_sweep("no-such-sweep", {}), doctest::Contains("unknown sweep"), Error);
   CHECK_THROWS_AS(load_sweep("/dev/zero.toml", {}), Error);
   CHECK(refusal(std::string(start) + "[[row]]\nname = \"a\"\n", {"search.epochs=x"}).code == 2);
+  // What suits the row that is meant need not suit another: it is named.
+  const std::string budget = "[[row]]\nname = \"b\"\n[row.set]\nquant.weight.average_bits = 3\n";
+  const Refusal other = refusal(start + budget, {"quant.weight.bits=schedule"});
+  CHECK(other.code == 2);
+  CHECK(other.text.starts_with("[sweep] row \"b\": [recipe] --set quant.weight.average_bits: got"));
 }
 
 TEST_CASE("sweep: a grid of the command line is that of a file") {
