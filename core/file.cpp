@@ -232,6 +232,13 @@ DirectoryLock::DirectoryLock(const std::string& directory)
 
 DirectoryLock::~DirectoryLock() { ::close(file_); }
 
+bool DirectoryLock::is_held(const std::string& directory) {
+  const Descriptor file(directory, O_RDONLY | O_DIRECTORY, 0);
+  if (!file.is_open()) return false;
+  return uninterrupted([&] { return ::flock(*file, LOCK_EX | LOCK_NB); }) != 0 &&
+         errno == EWOULDBLOCK;
+}
+
 void remove_temporaries(const std::string& directory) {
   std::error_code error;
   std::filesystem::directory_iterator entry(directory, error);

@@ -41,6 +41,9 @@ class DirectoryLock {
   DirectoryLock(const DirectoryLock&) = delete;
   DirectoryLock& operator=(const DirectoryLock&) = delete;
 
+  /// Whether somebody holds the lock of `directory` now; nobody does where there is none.
+  static bool is_held(const std::string& directory);
+
  private:
   int file_;
 };

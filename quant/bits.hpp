@@ -65,8 +65,9 @@ class BitPolicy {
   virtual void limit(double /*widest*/) {}
 
   /// At a high temperature p is flat, towards 0 it becomes one-hot; policies
-  /// without a distribution to cool ignore it.
+  /// without a distribution to cool ignore it, and are at 1.
   virtual void set_temperature(double) {}
+  virtual double temperature() const { return 1; }
 
   /// Turns the gradient of the parameter into the natural one, which does not die
   /// where p_j does: what plain descent needs to come away from a width.
@@ -123,6 +124,7 @@ class LogitBits final : public BitPolicy {
   void project() override;
   void limit(double widest) override;
   void set_temperature(double temperature) override { temperature_ = temperature; }
+  double temperature() const override { return temperature_; }
   void make_natural() override;
   void visit(nn::Visitor& visitor) override;
 

@@ -40,15 +40,16 @@ struct RangeOptions {
   Widths widths;
   Index rows = 1;             // 1: per tensor
   bool affine = false;        // codes `natural` with a zero-point, for tensors of both signs
-  bool running = false;       // minmax of activations: moving average while training
+  bool running = false;       // minmax of activations: moving average over batches
   bool fresh = false;         // a weight: all of it is seen, and minmax measures it at every use
-  double momentum = 0.1;      // of the moving average; 0: as calibration left it
+  double momentum = 0.1;      // of it; 0: the ends of all calibration batches, for good
   double percentile = 99.99;  // of all numbers, inside the range
   Index elements = 0;         // in a range, a sample's; with them the gradients of learned
                               // ranges are multiplied by 1 / sqrt(elements hi); 0: they are not
 };
 
-/// Smallest and largest number seen, of each row.
+/// Smallest and largest number seen, of each row, or with `running` a moving average of those of
+/// each batch.
 std::unique_ptr<RangePolicy> minmax_range(const RangeOptions& options);
 
 // The next three fit every width and row to what calibration has seen.

@@ -8,7 +8,7 @@
 #include "models/run/checkpoint.hpp"
 #include "models/run/deployment.hpp"
 #include "models/run/session.hpp"
-#include "quant/quantizer.hpp"
+#include "quant/stand_ins.hpp"
 #include "tools/command.hpp"
 #include "tools/dot.hpp"
 #include "tools/model_file.hpp"
@@ -124,27 +124,44 @@ struct LearnedBits {
   std::vector<double> activations;
 };
 
-LearnedBits learned_bits(nn::Module& model) {
-  LearnedBits bits;
-  for (const quant::Quantizer* q : quant::quantizers(model)) {
-    const std::string& name = q->info().name;
-    if (q->info().role == quant::Role::weight)
-      bits.weights[name.substr(0, name.rfind('.'))] = q->learned_bits();
-    if (q->info().role == quant::Role::activation || q->info().role == quant::Role::sum)
-      bits.activations.push_back(q->learned_bits());
+/// A quantizer that notes its width whenever it is called.
+class Noted final : public nn::Transform {
+ public:
+  Noted(std::shared_ptr<quant::Quantizer> quantizer, LearnedBits& bits)
+      : quantizer_(std::move(quantizer)), bits_(bits) {}
+
+  Var operator()(const Var& x) override {
+    const std::string& name = quantizer_->info().name;
+    const double learned = quantizer_->learned_bits();
+    if (quantizer_->info().role == quant::Role::weight)
+      bits_.weights[name.substr(0, name.rfind('.'))] = learned;
+    else if (quantizer_->info().role != quant::Role::input)
+      bits_.activations.push_back(learned);
+    return (*quantizer_)(x);
   }
+
+ private:
+  std::shared_ptr<quant::Quantizer> quantizer_;
+  LearnedBits& bits_;
+};
+
+LearnedBits learned_bits(const run::Loaded& loaded) {
+  LearnedBits bits;
+  const quant::StandIns noted(*loaded.model, [&](const std::shared_ptr<quant::Quantizer>& q) {
+    return std::make_shared<Noted>(q, bits);
+  });
+  (*loaded.model)(Var(run::sample_image(loaded.recipe)));
   return bits;
 }
 
 /// From the checkpoint that a run leaves beside its packed model, if it is there.
 LearnedBits learned_bits(const ModelFile& model) {
-  if (model.checkpoint) return learned_bits(*model.checkpoint->model);
+  if (model.checkpoint) return learned_bits(*model.checkpoint);
   const std::filesystem::path file =
       std::filesystem::path(run_folder(model.path)) / "checkpoints" / "final.safetensors";
   std::error_code error;
   if (!std::filesystem::exists(file, error)) return {};
-  const run::Loaded loaded = run::load_checkpoint(file);
-  return learned_bits(*loaded.model);
+  return learned_bits(run::load_checkpoint(file));
 }
 
 void add_learned(const LearnedBits& bits, std::vector<Line>& lines) {

@@ -209,10 +209,9 @@ std::unique_ptr<nn::Module> learned_arm(const Session& session, std::unique_ptr<
     quant::attach(*model, sample_image(recipe), quant_spec(recipe));
     if (!notes.contains("budget")) search_widths(session, *model);
     const int first = recipe.float_training.epochs + recipe.search.epochs;
-    Score last;
     if (recipe.finetune.epochs > 0)
-      last = train(session, *model, recipe, recipe.finetune, {"finetune", first});
-    notes["samples_per_second"] = last.samples_per_second;
+      notes["samples_per_second"] =
+          train(session, *model, recipe, recipe.finetune, {"finetune", first}).samples_per_second;
     settle_batch_norm(session, *model, recipe);
     save_checkpoint(path, *model, recipe, "final");
     const Score score = evaluate(*model, recipe, session.test());

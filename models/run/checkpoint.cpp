@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/file.hpp"
+#include "core/text.hpp"
 #include "models/run/session.hpp"
 
 namespace fraqat::run {
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::string_view format_key = "fraqat.format";
 constexpr std::string_view checkpoint_format = "checkpoint";
-const std::string recipe_key = "fraqat.recipe";
+const std::string recipe_key = "fraqat.recipe", temperature_key = "fraqat.temperature";
 
 const std::string& entry(const nn::Metadata& metadata, const std::string& key,
                          const std::string& path) {
@@ -22,6 +23,22 @@ const std::string& entry(const nn::Metadata& metadata, const std::string& key,
   return found->second;
 }
 
+/// Of a search that is not over, which the widths of a mixture depend on; else 1.
+double temperature_of(nn::Module& model) {
+  for (const quant::Quantizer* q : quant::quantizers(model))
+    if (const double temperature = q->bits().temperature(); temperature != 1) return temperature;
+  return 1;
+}
+
+/// The inverse.
+void cool(nn::Module& model, const std::string& text, const std::string& origin) {
+  const auto temperature = nlohmann::json::parse(text, nullptr, false);
+  check_input(temperature.is_number() && temperature > 0, "[checkpoint] ", origin,
+              ": fraqat.temperature is none: got ", in_quotes(text, 60),
+              "; expected a number above 0; try the file as fraqat wrote it");
+  for (quant::Quantizer* q : quant::quantizers(model)) q->bits().set_temperature(temperature);
+}
+
 /// The network of the recipe, with its quantizers where the file has widths.
 void build(Loaded& loaded, const nn::Metadata& metadata, const std::string& name) {
   loaded.model = make_model(loaded.recipe);
@@ -29,6 +46,7 @@ void build(Loaded& loaded, const nn::Metadata& metadata, const std::string& name
   if (!loaded.quantized) return;
   quant::attach(*loaded.model, sample_image(loaded.recipe), quant_spec(loaded.recipe));
   apply_widths(*loaded.model, entry(metadata, "fraqat.bits", name), name);
+  if (metadata.count(temperature_key)) cool(*loaded.model, metadata.at(temperature_key), name);
   quant::set_mode(*loaded.model, quant::Quantizer::Mode::on);
 }
 
@@ -125,6 +143,8 @@ void save_checkpoint(const std::filesystem::path& path, nn::Module& model, const
                         {recipe_key, to_toml(recipe)},
                         {"fraqat.phase", phase}};
   if (const std::string bits = widths_text(model); !bits.empty()) metadata["fraqat.bits"] = bits;
+  if (const double temperature = temperature_of(model); temperature != 1)
+    metadata[temperature_key] = nlohmann::json(temperature).dump();
   nn::save_state(model, path.string(), metadata);
 }
 

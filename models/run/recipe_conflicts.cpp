@@ -112,6 +112,8 @@ Conflict conflict_in_channels(const Recipe& r) {
   return {};
 }
 
+bool learns(const Tensors& t) { return t.bits != "fixed" && t.bits != "schedule"; }
+
 /// What one side may be rounded to, and the keys that say so.
 struct Allowed {
   const std::vector<int>&bits, &levels;
@@ -194,6 +196,11 @@ Conflict conflict_in_allowed(const Recipe& r, bool weights) {
     return {allowed.levels_key,
             "got some with quant.weight.bits_per_channel = true, whose channels are stored in "
             "whole bits; expected none for weights; try round.allowed_levels_activation"};
+  if (!learns(t)) return {};
+  const bool binary = std::count(allowed.bits.begin(), allowed.bits.end(), quant::binary_bits) > 0;
+  if (t.lowest == quant::binary_bits && allowed.levels.empty() && !binary)
+    return {"quant.weight.lowest", "got 1, a width that " + allowed.bits_key +
+                                       " does not have; expected 2 or more, or a 1 there"};
   return conflict_in_reach(r, weights);
 }
 
@@ -203,8 +210,6 @@ Conflict conflict_in(const Recipe& r, bool weights) {
       conflict_in(weights ? "quant.weight" : "quant.activation", weights ? r.weight : r.activation);
   return conflict.key.empty() ? conflict_in_allowed(r, weights) : conflict;
 }
-
-bool learns(const Tensors& t) { return t.bits != "fixed" && t.bits != "schedule"; }
 
 /// Budgets of the whole network.
 Conflict conflict_in_budgets(const Recipe& r) {
@@ -270,7 +275,7 @@ Conflict conflict_in(const Recipe& r) {
     if (!conflict.key.empty()) return conflict;
   if (!r.quantize)
     if (const Conflict conflict = conflict_with_float(r); !conflict.key.empty()) return conflict;
-  if (r.temperature_end > r.temperature_start)
+  if (r.temperature_schedule != "constant" && r.temperature_end > r.temperature_start)
     return {"search.temperature_end",
             "got " + to_text(r.temperature_end) +
                 "; expected at most temperature_start = " + to_text(r.temperature_start)};

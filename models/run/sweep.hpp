@@ -19,7 +19,7 @@ struct Setting {
 struct SweepRow {
   std::string name;               // as the table shows it
   std::string folder;             // the same as a file name, the recipe's name, too
-  std::vector<Setting> settings;  // what the recipe is told, in this order
+  std::vector<Setting> settings;  // what the recipe is told, in this order, --set last
   std::vector<std::uint64_t> seeds;
   bool all_arms = true;  // false: the table shows the learned one only
   Recipe recipe;         // complete and checked; its seed is that of each run
@@ -34,7 +34,8 @@ struct Sweep {
 
 /// Reads `name_or_file` (a name is looked up in models/recipes/sweeps) and
 /// makes the recipe of every row: the base, [set], what the row says, `overrides`
-/// ("search.epochs=1").  Errors are those of a recipe, with the line in the sweep file.
+/// ("search.epochs=1"), none of them of what a grid varies.  Errors are those of a recipe, with the
+/// line in the sweep file.
 Sweep load_sweep(const std::string& name_or_file, const std::vector<std::string>& overrides);
 
 /// The sweep written in `text`; `origin` is its name in errors, and recipes that are

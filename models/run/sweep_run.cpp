@@ -1,9 +1,11 @@
 #include "models/run/sweep_run.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <set>
 #include <span>
+#include <thread>
 
 #include "core/file.hpp"
 #include "core/text.hpp"
@@ -65,6 +67,7 @@ class Runner {
       const SweepJob& job = all[i];
       observer_.begins(
           {job.title(), i + 1, all.size(), pace_.of(all.size() - i), job.recipe.batch});
+      if (!job.row) wait_for(job.folder);
       carry_out(job);
     }
     look_again();
@@ -139,6 +142,17 @@ class Runner {
       // Another process may have finished it since it was looked at.
       if (state_of(folder, job.recipe) != JobState::finished) throw;
       return finished_run(folder);
+    }
+  }
+
+  /// No row begins without its float network: one that another process trains is waited for.
+  void wait_for(const fs::path& part) const {
+    const fs::path folder = options_.out / part;
+    if (!DirectoryLock::is_held(folder.string())) return;
+    observer_.note("[sweep] waiting for " + folder.string() + ", which another process trains");
+    while (DirectoryLock::is_held(folder.string())) {
+      if (observer_.stopping()) throw Stopped{};
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
   }
 

@@ -202,6 +202,16 @@ void SweepReader::row(const Part& part, const RowDraft& draft) {
   for (const auto* more : {&part.set, &draft.settings})
     row.settings.insert(row.settings.end(), more->begin(), more->end());
   row.recipe = recipe_of(row, part.line);
+  for (const std::string& setting : overrides_) {
+    const std::size_t equals = setting.find('=');
+    const std::string key = setting.substr(0, equals);
+    for (const Setting& one : draft.settings)
+      check_usage(one.key != key, "[sweep] --set takes what the rows differ in: got ",
+                  in_quotes(key), ", which ", in_quotes(row.name),
+                  " has from its grid; expected a "
+                  "key of none; try a grid without it");
+    row.settings.push_back({key, setting.substr(equals + 1)});
+  }
   sweep_.rows.push_back(std::move(row));
 }
 

@@ -95,6 +95,7 @@ void search_widths(const Session& session, nn::Module& model) {
                                  {"search", recipe.float_training.epochs}, &search);
     save_checkpoint(session.checkpoint("search"), model, recipe, "search");
     notes["gap"]["searched"] = searched.accuracy;
+    notes["samples_per_second"] = searched.samples_per_second;
     if (learns(model) && session.test()->size() > 1)  // of one, batch norm has no statistics
       notes["gap"]["fractional"] = evaluate_as_trained(model, recipe, session.test()).accuracy;
   }

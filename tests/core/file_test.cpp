@@ -194,7 +194,10 @@ TEST_CASE("file: a directory has one lock, given back with its holder") {
     const DirectoryLock lock(directory.path());
     CHECK(contains(error_of([&] { DirectoryLock second(directory.path()); }, Error::Kind::failed),
                    "is in use: got the lock of another run"));
+    CHECK(DirectoryLock::is_held(directory.path()));
   }
+  CHECK_FALSE(DirectoryLock::is_held(directory.path()));
+  CHECK_FALSE(DirectoryLock::is_held(directory / "none"));
   const DirectoryLock again(directory.path());
   CHECK(names_in(directory.path()).empty());
   CHECK(contains(error_of([&] { DirectoryLock none(directory / "none"); }, Error::Kind::failed),

@@ -31,6 +31,17 @@ Refusal refusal(const std::string& text, const std::vector<std::string>& overrid
 
 }  // namespace
 
+TEST_CASE("recipe: what has no say refuses nothing") {
+  // The last width of a schedule is given, and a constant temperature has no end.
+  CHECK(refusal("[quant.weight]\nbits = \"schedule\"\nlowest = 5\nstart = 5\naverage_bits = 0\n"
+                "[curriculum]\nwidths = [8, 6]\nshares = [0.5, 0.5]\n[round]\nallowed = [2, 4]\n"
+                "[quant.activation]\naverage_bits = 0\n")
+            .text.empty());
+  CHECK(refusal("[search]\ntemperature_schedule = \"constant\"\ntemperature_start = 0.05\n")
+            .text.empty());
+  CHECK(refusal("[quant.weight]\nlowest = 1\n[round]\nallowed_weight = [1, 2, 4]\n").text.empty());
+}
+
 TEST_CASE("recipe: a bad file is blamed by line and key") {
   const auto says = [](const std::string& text, const std::string& expected) {
     const Refusal r = refusal(text);
@@ -91,6 +102,9 @@ TEST_CASE("recipe: a bad file is blamed by line and key") {
   says("[round]\nallowed = []\nallowed_levels = [6]\n",
        "FILE:2: round.allowed: got no width from quant.weight.lowest = 2 to highest = 8; expected "
        "at least one");
+  says("[quant.weight]\nlowest = 1\n",
+       "FILE:2: quant.weight.lowest: got 1, a width that round.allowed does not have; expected 2 "
+       "or more, or a 1 there");
   says("[quant.weight]\naverage_bits = 3\nbytes = 100\n",
        "FILE:3: quant.weight.bytes: got a budget of bytes beside average_bits = 3; expected one of "
        "the two to be 0");

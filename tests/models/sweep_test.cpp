@@ -226,6 +226,22 @@ TEST_CASE("sweep: values of every type in every place, and files made to hurt a 
   CHECK(other.text.starts_with("[sweep] row \"b\": [recipe] --set quant.weight.average_bits: got"));
 }
 
+TEST_CASE("sweep: what is set for all rows is theirs, and nothing that a grid varies") {
+  const Sweep rates =
+      read("[[grid]]\nname = \"{search.rate}\"\n[grid.over]\nsearch.rate = [0.1, 0.2]\n",
+           {"search.epochs=2"});
+  REQUIRE(rates.rows.size() == 2);
+  for (const SweepRow& row : rates.rows) {
+    CHECK(row.settings.back().key == "search.epochs");
+    CHECK(row.settings.back().value == "2");
+  }
+  CHECK_THROWS_WITH_AS(grid_sweep("lenet5-fashion", {"search.rate=0.1,0.2"}, {"search.rate=0.3"}),
+                       "[sweep] --set takes what the rows differ in: got \"search.rate\", which "
+                       "\"rate 0.1\" has from "
+                       "its grid; expected a key of none; try a grid without it",
+                       Error);
+}
+
 TEST_CASE("sweep: a grid of the command line is that of a file") {
   const Sweep line = grid_sweep("lenet5-fashion",
                                 {"quant.weight.bits=stochastic,level",

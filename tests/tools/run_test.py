@@ -277,6 +277,23 @@ class Run(unittest.TestCase):
         self.assertGreater(run_json(self, "inspect", self.checkpoint("float"))["parameters"], 40000)
         self.assertTrue(run_json(self, "inspect", self.checkpoint("search"))["quantizers"])
 
+    def test_learned_widths_stand_at_their_tensors_where_shortcuts_have_some(self):
+        out = self.folder / "shortcuts"
+        result = run_json(self, *train(out, changes={
+            "model": "resnet20-b", "data.batch": "8", "data.train_limit": "16",
+            "data.test_limit": "4", "finetune.epochs": "0", "quant.calibration_batches": "1",
+            "baselines.uniform": "[]", "finetune.reestimate_batches": "1",
+            "quant.weight.average_bits": "0", "quant.weight.random_start": "true",
+            "quant.activation.average_bits": "0", "quant.activation.random_start": "true",
+            "quant.activation.lowest": "4", "quant.activation.start": "4"}))
+        self.assertGreater(result["samples_per_second"], 0)  # of the search, tuned it was not
+        learned = sorted(t["learned_bits"] for t in result["tensors"] if t["role"] != "input")
+        found = [row for row in run_json(self, "inspect", str(out / "model.fraqat"))["layers"]
+                 if "learned_bits" in row]
+        self.assertEqual(sorted(row["learned_bits"] for row in found), learned)
+        for row in found:  # each is the nearest to its own
+            self.assertLessEqual(abs(row["bits"] - row["learned_bits"]), 0.5, row)
+
     def test_predict(self):
         good, bad = str(self.folder / "good.png"), str(self.folder / "bad.png")
         write_png(good, 40, 30, [(x * 6) % 256 for _ in range(30) for x in range(40)])

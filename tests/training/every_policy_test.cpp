@@ -211,4 +211,38 @@ TEST_CASE("every policy: the temperature falls as the recipe says, entropy is pa
   CHECK(double(search->cost().value().item()) == doctest::Approx(0.02 * entropy).epsilon(1e-4));
 }
 
+TEST_CASE("every policy: a checkpoint of a search has the widths that the search came to") {
+  for (const std::string& bits : quant::bit_policies()) {
+    CAPTURE(bits);
+    run::Recipe recipe = recipe_of(bits);
+    recipe.weight.average_bits = recipe.activation.average_bits = learns(bits) ? 3.25 : 0;
+    if (!learns(bits)) recipe.weight.start = recipe.activation.start = 4;
+    const Beginning at(recipe);
+    run::train(*at.session, *at.model, recipe, recipe.search, {"search"}, at.search.get());
+    const std::string path = (*at.session).checkpoint("search");
+    run::save_checkpoint(path, *at.model, recipe, "search");
+    const run::Loaded loaded = run::load_checkpoint(path);
+    const auto expected = quant::quantizers(*at.model), found = quant::quantizers(*loaded.model);
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t k = 0; k < found.size(); ++k)
+      CHECK(found[k]->learned_bits() == expected[k]->learned_bits());
+  }
+}
+
+TEST_CASE("every policy: a checkpoint with a temperature that is none is refused") {
+  const run::Recipe recipe = recipe_of("bell-mixture");
+  const Beginning at(recipe);
+  at.search->before_step(0.5);
+  const std::string path = (*at.session).checkpoint("search");
+  run::save_checkpoint(path, *at.model, recipe, "search");
+  nn::SafeTensors file = nn::read_safetensors(path);
+  REQUIRE(file.metadata.count("fraqat.temperature") == 1);
+  for (const char* bad : {"cold", "", "0", "-1", "[1]", "1e999"}) {
+    file.metadata["fraqat.temperature"] = bad;
+    write_file_atomically(path, nn::serialize(file));
+    CHECK_THROWS_WITH_AS(run::load_checkpoint(path),
+                         doctest::Contains("fraqat.temperature is none: got"), Error);
+  }
+}
+
 }  // namespace fraqat::every_policy_test

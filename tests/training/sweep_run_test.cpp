@@ -12,6 +12,7 @@
 namespace fraqat::sweep_run_test {
 
 using namespace fraqat::run;
+namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 using test::TemporaryDirectory;
 
@@ -133,7 +134,7 @@ TEST_CASE("sweep: each run is the run of its recipe, from the float network of i
   const ordered_json result = run::run(recipe, one, silent);
   CHECK(summary.rows.back().samples.at(0).hash == result["hash"]);
   CHECK_FALSE(result.contains("from"));
-  const auto there = finished_run(std::filesystem::path(folder.path()) / "learned/seed-2");
+  const auto there = finished_run(fs::path(folder.path()) / "learned/seed-2");
   CHECK(there["arms"] == result["arms"]);
   CHECK(there["from"].get<std::string>().size() == 64);
 }
@@ -143,7 +144,7 @@ TEST_CASE("sweep: a row that names no layer is refused before anything is traine
   const Sweep sweep = sweep_of({"quant.activation_bits.pool9=4"});
   const std::string text = refusal(sweep, options_in(folder.path()));
   CHECK(text.starts_with("[sweep] row \"uniform 3\": [attach] a width is given for a layer"));
-  CHECK(std::filesystem::is_empty(folder.path()));
+  CHECK(fs::is_empty(folder.path()));
 }
 
 TEST_CASE("sweep: a row that its network cannot follow is refused before anything is trained") {
@@ -153,7 +154,7 @@ TEST_CASE("sweep: a row that its network cannot follow is refused before anythin
   INFO(text);
   CHECK(text.starts_with("[sweep] row \"learned"));
   CHECK(has(text, "[round] the budget for weight is below the least there is: got 2.5 "));
-  CHECK(std::filesystem::is_empty(folder.path()));
+  CHECK(fs::is_empty(folder.path()));
 }
 
 TEST_CASE("sweep: weights that are not there end it before anything is trained") {
@@ -164,7 +165,7 @@ TEST_CASE("sweep: weights that are not there end it before anything is trained")
   INFO(text);
   CHECK(text.starts_with("[sweep] row \""));
   CHECK(has(text, "none.safetensors"));
-  CHECK(std::filesystem::is_empty(folder.path()));
+  CHECK(fs::is_empty(folder.path()));
 }
 
 TEST_CASE("sweep: a folder of something else is refused, not mixed") {
@@ -193,8 +194,8 @@ TEST_CASE("sweep: another float network than that of the finished rows is refuse
   SweepObserver silent;
   run_sweep(sweep_of(), options, silent);
   const Recipe recipe = sweep_of().rows[0].recipe;
-  const auto start = std::filesystem::path(folder.path()) / float_job(recipe).folder /
-                     "checkpoints/float.safetensors";
+  const auto start =
+      fs::path(folder.path()) / float_job(recipe).folder / "checkpoints/float.safetensors";
   CHECK(run_sweep(sweep_of(), options, silent).finished == 1);
   SweepOptions with = options;
   with.weights = start;  // the same file by another way is the same start
@@ -226,12 +227,11 @@ TEST_CASE("sweep: a run in use is finished by who has it, and read in the end") 
   const TemporaryDirectory folder;
   SweepOptions options = options_in(folder.path());
   options.seeds = {1};
-  const std::filesystem::path of_row =
-      std::filesystem::path(folder.path()) / jobs_of(sweep_of(), {1})[0].folder;
+  const fs::path of_row = fs::path(folder.path()) / jobs_of(sweep_of(), {1})[0].folder;
   /// Holds the first row's folder, and lets it go with a finished run when the last row begins.
   class Holder final : public SweepObserver {
    public:
-    Holder(std::filesystem::path folder, SweepOptions options)
+    Holder(fs::path folder, SweepOptions options)
         : folder_(std::move(folder)), options_(std::move(options)) {
       make_directories((folder_ / "checkpoints").string());
       lock_ = std::make_unique<DirectoryLock>(folder_.string());
@@ -247,12 +247,43 @@ TEST_CASE("sweep: a run in use is finished by who has it, and read in the end") 
     std::string notes;
 
    private:
-    std::filesystem::path folder_;
+    fs::path folder_;
     SweepOptions options_;
     std::unique_ptr<DirectoryLock> lock_;
   } holder(of_row, options);
   const Summary summary = run_sweep(sweep_of(), options, holder);
   CHECK(has(holder.notes, "is in use"));
+  CHECK(summary.finished == 3);
+  CHECK(summary.failures.empty());
+}
+
+TEST_CASE("sweep: a float network in use is waited for, until it is there or a signal comes") {
+  const TemporaryDirectory folder;
+  SweepOptions options = options_in(folder.path());
+  options.seeds = {1};
+  const fs::path of_float = fs::path(folder.path()) / float_job(sweep_of().rows[0].recipe).folder;
+  make_directories(of_float.string());
+  auto lock = std::make_unique<DirectoryLock>(of_float.string());
+  /// Wants to stop once it waits, or lets the lock go then.
+  class Waiting final : public SweepObserver {
+   public:
+    explicit Waiting(std::unique_ptr<DirectoryLock>* lock) : lock_(lock) {}
+    void note(std::string_view text) override { notes += text; }
+    bool stopping() override {
+      if (!lock_) return has(notes, "waiting for");
+      lock_->reset();
+      return false;
+    }
+    std::string notes;
+
+   private:
+    std::unique_ptr<DirectoryLock>* lock_;
+  };
+  Waiting stopped(nullptr), patient(&lock);
+  CHECK_THROWS_AS(run_sweep(sweep_of(), options, stopped), Stopped);
+  CHECK(lock);
+  const Summary summary = run_sweep(sweep_of(), options, patient);
+  CHECK(has(patient.notes, "waiting for " + of_float.string()));
   CHECK(summary.finished == 3);
   CHECK(summary.failures.empty());
 }
@@ -264,9 +295,9 @@ TEST_CASE("sweep: rows without a float network to start from are failures, not l
   options.rows = "learned";
   SweepObserver silent;
   run_sweep(sweep_of(), options, silent);
-  const auto start = std::filesystem::path(folder.path()) /
-                     float_job(sweep_of().rows[0].recipe).folder / "checkpoints/float.safetensors";
-  REQUIRE(std::filesystem::remove(start));
+  const auto start = fs::path(folder.path()) / float_job(sweep_of().rows[0].recipe).folder /
+                     "checkpoints/float.safetensors";
+  REQUIRE(fs::remove(start));
   options.rows = "*";
   const Summary summary = run_sweep(sweep_of(), options, silent);
   CHECK(summary.finished == 1);
