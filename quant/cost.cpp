@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iomanip>
 #include <map>
+#include <sstream>
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
@@ -224,6 +226,13 @@ Cost peak_activation_bytes(const Workload& workload) {
     moments.push_back(std::move(sum));
   }
   return {"activation_bytes", "bytes", largest_possible(moments)};
+}
+
+std::string in_digits(double amount) {
+  std::ostringstream text;
+  if (amount == std::floor(amount)) text << std::fixed << std::setprecision(0);
+  text << amount;
+  return text.str();
 }
 
 }  // namespace fraqat::inline FRAQAT_PRECISION::quant

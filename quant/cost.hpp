@@ -75,6 +75,9 @@ struct Cost {
   double exact(std::span<const Width> widths) const;
 };
 
+/// An amount of a cost: bytes and bit operations in full, average bits as they are.
+std::string in_digits(double amount);
+
 struct Budget {
   Cost cost;
   double target = 0;  // of cost.value(), in its unit

@@ -1,9 +1,15 @@
 #include "quant/exchange.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace fraqat::inline FRAQAT_PRECISION::quant {
 namespace {
+
+bool is_used(const Budget& budget, const std::vector<Width>& bits) {
+  return budget.cost.exact(bits) >= 0.99 * budget.target;
+}
 
 struct Candidate {
   std::size_t up, down;  // down = up: nothing
@@ -58,6 +64,30 @@ class Neighbourhood {
     return all;
   }
 
+  /// What keeps every tensor that budgets_[i] counts from its next wider width.
+  std::string hindrance(const std::vector<Width>& bits, std::size_t i) const {
+    const Cost& cost = budgets_[i].cost;
+    const double used = cost.exact(bits), left = budgets_[i].target - used;
+    double least = std::numeric_limits<double>::infinity();
+    std::size_t cheapest = 0;
+    const Budget* other = nullptr;
+    std::vector<Width> raised = bits;
+    for (std::size_t up = 0; up < items_.size(); ++up, raised = bits) {
+      const double more = step(raised, up, 1) ? cost.exact(raised) - used : 0;
+      if (more <= 0) continue;
+      if (within(budgets_, raised)) return "wider tensors would not lower the loss";
+      if (more < least) {
+        least = more;
+        cheapest = up;
+      }
+      if (more <= left && !other) other = broken(raised);
+    }
+    if (other) return "the budget " + other->cost.name + " allows no wider tensor";
+    if (!std::isfinite(least)) return "every tensor that counts has the widest allowed width";
+    return "the smallest step, to the next allowed width of " + items_[cheapest].name + ", takes " +
+           in_digits(least) + " more";
+  }
+
   std::vector<Width> exchanged(std::vector<Width> bits, const Candidate& candidate) const {
     step(bits, candidate.up, 1);
     if (candidate.down != candidate.up) step(bits, candidate.down, -1);
@@ -84,8 +114,11 @@ class Neighbourhood {
     return true;
   }
 
-  static bool is_used(const Budget& budget, const std::vector<Width>& bits) {
-    return budget.cost.exact(bits) >= 0.99 * budget.target;
+  /// The first budget that is exceeded.
+  const Budget* broken(const std::vector<Width>& bits) const {
+    const auto found = std::find_if(budgets_.begin(), budgets_.end(),
+                                    [&](const Budget& budget) { return !within({budget}, bits); });
+    return found == budgets_.end() ? nullptr : &*found;
   }
 
   double expected(const std::vector<Width>& bits) const {
@@ -108,6 +141,12 @@ bool within(const std::vector<Budget>& budgets, const std::vector<Width>& bits) 
     for (const Sum& sum : budget.cost.sums)
       if (sum.count(bits) > sum.limit(budget.target)) return false;
   return true;
+}
+
+std::string why_unused(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                       const Couples& couples, const std::vector<Width>& bits, std::size_t i) {
+  if (is_used(budgets[i], bits)) return {};
+  return Neighbourhood(items, budgets, couples).hindrance(bits, i);
 }
 
 Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,

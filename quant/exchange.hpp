@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "quant/rounding.hpp"
 
@@ -22,6 +23,11 @@ struct Exchange {
 Exchange exchange_widths(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
                          const Couples& couples, std::vector<Width> bits, int most,
                          const std::function<double(const std::vector<Width>&)>& loss);
+
+/// Why `bits` leave more than 1 % of budgets[i] unused, in words that go on from "unused: "; empty
+/// where they do not.
+std::string why_unused(const std::vector<RoundingItem>& items, const std::vector<Budget>& budgets,
+                       const Couples& couples, const std::vector<Width>& bits, std::size_t i);
 
 /// True if no budget is exceeded at these widths.
 bool within(const std::vector<Budget>& budgets, const std::vector<Width>& bits);

@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <iomanip>
-#include <sstream>
 
 #include "core/error.hpp"
 #include "quant/coupling.hpp"
@@ -25,14 +23,6 @@ std::vector<Limit> limits_of(const std::vector<Budget>& budgets) {
     for (const Sum& sum : budget.cost.sums)
       limits.push_back({&budget, &sum, sum.limit(budget.target), sum.fineness()});
   return limits;
-}
-
-/// Bytes and bit operations in full, average bits as they are.
-std::string in_digits(double number) {
-  std::ostringstream text;
-  if (number == std::floor(number)) text << std::fixed << std::setprecision(0);
-  text << number;
-  return text.str();
 }
 
 /// The item without widths that take more bytes than finer ones, as the words of a level count may

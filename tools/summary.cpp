@@ -58,6 +58,12 @@ std::string arms_table(const Json& arms) {
   return table.text();
 }
 
+void line(std::string label, const std::string& value) {
+  constexpr std::size_t width = 14;
+  label.resize(width, ' ');
+  std::cout << label << value << '\n';
+}
+
 /// "weight 2.4990 of 2.5 (99.96 %)" for each budget there is.
 std::string budget_text(const Json& result) {
   std::string text;
@@ -74,6 +80,15 @@ std::string budget_text(const Json& result) {
             " (" + fixed(100 * reached / target, 2) + " %)";
   }
   return text;
+}
+
+/// Why more than 1 % of a budget is left.
+void print_unused(const Json& result) {
+  const auto budgets = result.find("budget");
+  if (budgets == result.end() || !budgets->is_object()) return;
+  for (const auto& [side, budget] : budgets->items())
+    if (const auto why = budget.find("unused"); why != budget.end() && why->is_string())
+      line("", side + " not used up: " + why->get<std::string>());
 }
 
 bool is_over_budget(const Json& result) {
@@ -100,12 +115,6 @@ std::string gap_text(const Json& result) {
   return text;
 }
 
-void line(std::string label, const std::string& value) {
-  constexpr std::size_t width = 14;
-  label.resize(width, ' ');
-  std::cout << label << value << '\n';
-}
-
 }  // namespace
 
 void print_summary(const Json& result, const std::filesystem::path& folder) {
@@ -121,6 +130,7 @@ void print_summary(const Json& result, const std::filesystem::path& folder) {
   line("average bits", fixed(number(result, "avg_weight_bits"), 3) + " weights, " +
                            fixed(number(result, "avg_activation_bits"), 3) + " activations");
   if (const std::string budget = budget_text(result); !budget.empty()) line("budget", budget);
+  print_unused(result);
   if (is_over_budget(result))
     line("", styled("over budget: only round.mode = \"budget\" keeps to one", Style::bad,
                     STDOUT_FILENO));

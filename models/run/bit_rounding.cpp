@@ -194,14 +194,20 @@ void BitRounding::measure(std::vector<quant::RoundingItem>& items, const TrueLos
   }
 }
 
-nlohmann::ordered_json BitRounding::budgets_met(const quant::Rounded& rounded) const {
+nlohmann::ordered_json BitRounding::budgets_met(const std::vector<quant::RoundingItem>& items,
+                                                const std::vector<quant::Width>& bits) const {
   nlohmann::ordered_json met = nlohmann::ordered_json::object();
-  for (const quant::Budget& budget : budgets_) {
-    const double reached = budget.cost.exact(rounded.bits);
-    met[budget.cost.name] = {{"unit", budget.cost.unit},
-                             {"target", budget.target},
-                             {"reached", reached},
-                             {"slack", budget.target - reached}};
+  for (std::size_t i = 0; i < budgets_.size(); ++i) {
+    const quant::Budget& budget = budgets_[i];
+    const double reached = budget.cost.exact(bits);
+    nlohmann::ordered_json& one = met[budget.cost.name];
+    one = {{"unit", budget.cost.unit},
+           {"target", budget.target},
+           {"reached", reached},
+           {"slack", budget.target - reached}};
+    if (!to_budget()) continue;
+    if (std::string why = quant::why_unused(items, budgets_, couples(), bits, i); !why.empty())
+      one["unused"] = std::move(why);
   }
   return met;
 }
@@ -234,7 +240,7 @@ nlohmann::ordered_json BitRounding::round(const LearnedBits& learned, const True
     q->set_learned_bits({next, next + q->width_count()});
     next += q->width_count();
   }
-  nlohmann::ordered_json report = budgets_met(rounded);
+  nlohmann::ordered_json report = budgets_met(all, rounded.bits);
   if (!budgets_.empty() && to_budget())
     report["rounding"] = {{"exact", rounded.exact},
                           {"losses", recipe_.losses},

@@ -49,7 +49,8 @@ class BitRounding {
   std::vector<quant::RoundingItem> items(const LearnedBits& learned) const;
   void measure(std::vector<quant::RoundingItem>& items, const TrueLoss& loss) const;
   void freeze(const std::vector<quant::Width>& bits) const;
-  nlohmann::ordered_json budgets_met(const quant::Rounded& rounded) const;
+  nlohmann::ordered_json budgets_met(const std::vector<quant::RoundingItem>& items,
+                                     const std::vector<quant::Width>& bits) const;
   bool to_budget() const;
   bool measures() const;
 
